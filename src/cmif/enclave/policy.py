@@ -1,0 +1,83 @@
+"""What a deployment calls sensitive, and what it may spend. A policy is a name or a TOML file with the keys below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from math import isfinite
+from typing import Any
+
+from cmif.errors import InputError
+
+
+class Level(StrEnum):
+    """Which text is replaced, from nothing to everything; each level includes the one before it."""
+
+    OFF = "off"
+    ENTITIES = "entities"  # personal data and secrets get surrogates
+    SENSITIVE = "sensitive"  # and words of special categories go through the mechanism
+    CONTENT = "content"  # and every word but stopwords: the paper's setting
+    ALL = "all"  # and stopwords
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
+    surrogate; ``tenant_budget`` and ``conversation_budget`` the epsilon each may spend in all, ``None`` for no bound;
+    ``row_noise`` epsilon per unit of Euclidean distance for metric-DP noise on the rows, ``None`` for none.
+    """
+
+    level: Level = Level.SENSITIVE
+    words: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    tenant_budget: float | None = None
+    conversation_budget: float | None = None
+    row_noise: float | None = None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Policy:
+        """A policy from parsed TOML. Unknown keys and bad values raise :class:`InputError`."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(raw) - known)
+        if unknown:
+            raise InputError(f"Unknown policy key {unknown[0]!r}.", hint=f"Known keys: {', '.join(sorted(known))}.")
+        try:
+            level = Level(raw.get("level", Level.SENSITIVE))
+        except ValueError:
+            raise InputError("Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}.") from None
+        values: dict[str, Any] = {"level": level}
+        for name in ("words", "private"):
+            entries = raw.get(name, [])
+            if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
+                raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
+            values[name] = tuple(entries)
+        for name in ("tenant_budget", "conversation_budget", "row_noise"):
+            number = raw.get(name)
+            if number is None:
+                continue
+            if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number) or number <= 0:
+                raise InputError(f"Policy key {name!r} must be a positive number.")
+            values[name] = float(number)
+        return cls(**values)
+
+    @classmethod
+    def named(cls, name: str) -> Policy:
+        """The policy of a level's name with every other key at its default."""
+        return cls.parse({"level": name})
+
+    @property
+    def entities(self) -> bool:
+        return self.level is not Level.OFF
+
+    @property
+    def special_words(self) -> bool:
+        return self.level in (Level.SENSITIVE, Level.CONTENT, Level.ALL)
+
+    @property
+    def every_word(self) -> bool:
+        return self.level in (Level.CONTENT, Level.ALL)
+
+    @property
+    def stopwords(self) -> bool:
+        return self.level is Level.ALL

@@ -1,0 +1,161 @@
+"""Text to token ids and back, with the model's own tokenizer and chat template and nothing of `transformers`.
+
+User content can never become a special token: occurrences of a special token's text inside content are encoded as
+ordinary text, and everything else is encoded exactly as `transformers.apply_chat_template` would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from cmif.errors import BundleError, InputError
+
+Message = Mapping[str, Any]
+
+
+class Tokeniser:
+    """A model's tokenizer. ``special`` names the special tokens a template may use (bos_token, eos_token, ...)."""
+
+    def __init__(
+        self, tokenizer_json: str, template: str, special: Mapping[str, str], today: Callable[[str], str] | None = None
+    ) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        except Exception:
+            raise BundleError("tokenizer.json cannot be read by `tokenizers`.", hint="Split the model again.") from None
+        self._literal = Tokenizer.from_str(tokenizer_json)
+        self._literal.encode_special_tokens = True
+        for tokenizer in (self._tokenizer, self._literal):
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        texts = sorted((token.content for token in added), key=len, reverse=True)
+        self._special_text = re.compile("|".join(map(re.escape, texts))) if texts else None
+        self._special = dict(special)
+        self._template = _compile(template, today) if template else None
+
+    @property
+    def vocab(self) -> int:
+        """Number of ids, added tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def has_template(self) -> bool:
+        return self._template is not None
+
+    def encode_text(self, text: str) -> list[int]:
+        """A raw prompt, with the model's own leading special tokens (bos) and no other."""
+        return self._encode(*self._guard(text, _nonce()), add_special_tokens=True)
+
+    def encode_chat(self, messages: Sequence[Message], tools: Sequence[Any] | None = None) -> list[int]:
+        """A chat, rendered by the model's template with the generation prompt appended.
+
+        Raises :class:`InputError` if the model has no chat template or the template refuses these messages.
+        """
+        if self._template is None:
+            raise InputError("This model has no chat template.", hint="Use /v1/completions.")
+        nonce = _nonce()
+        literals: dict[str, str] = {}
+        guarded = [_map_strings(message, lambda text: self._guard_into(text, nonce, literals)) for message in messages]
+        try:
+            rendered = self._template.render(messages=guarded, tools=tools, add_generation_prompt=True, **self._special)
+        except jinja2.TemplateError as error:
+            told = error.message if isinstance(error, _TemplateRefusal) else None
+            raise InputError(told or "The model's chat template refuses these messages.") from None
+        return self._encode(rendered, literals)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ``ids`` without special tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def piece(self, token: int) -> str:
+        """One id as text, as logprobs show it."""
+        return str(self._tokenizer.decode([token], skip_special_tokens=False))
+
+    def stream(self) -> Callable[[int], str]:
+        """An incremental decoder: feed one id, get the text that is complete by now."""
+        decoder = DecodeStream(skip_special_tokens=True)
+        return lambda token: decoder.step(self._tokenizer, token) or ""
+
+    def pieces(self, text: str) -> list[int]:
+        """Ids of ``text`` as ordinary text, no special tokens added or recognised."""
+        return list(self._literal.encode(text, add_special_tokens=False).ids)
+
+    def _guard(self, text: str, nonce: str) -> tuple[str, dict[str, str]]:
+        literals: dict[str, str] = {}
+        return self._guard_into(text, nonce, literals), literals
+
+    def _guard_into(self, text: str, nonce: str, literals: dict[str, str]) -> str:
+        """Swap each special token's text inside ``text`` for a marker that no template and no tokenizer knows."""
+        if self._special_text is None:
+            return text
+
+        def marker(match: re.Match[str]) -> str:
+            key = f"{nonce}{len(literals)}z"
+            literals[key] = match.group()
+            return key
+
+        return self._special_text.sub(marker, text)
+
+    def _encode(self, text: str, literals: Mapping[str, str], *, add_special_tokens: bool = False) -> list[int]:
+        if not literals:
+            return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+        ids: list[int] = []
+        for i, part in enumerate(_split(text, literals)):
+            if part in literals:
+                ids += self.pieces(literals[part])
+            elif part or i == 0:
+                ids += self._tokenizer.encode(part, add_special_tokens=add_special_tokens and i == 0).ids
+        return ids
+
+
+class _TemplateRefusal(jinja2.TemplateError):
+    """Raised by the template's own `raise_exception`; its message is the template's, not the user's."""
+
+
+def _compile(source: str, today: Callable[[str], str] | None) -> jinja2.Template:
+    """The environment that chat templates are written for (Hugging Face "chat templates" documentation)."""
+
+    def raise_exception(message: str) -> None:
+        raise _TemplateRefusal(message)
+
+    def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.filters["tojson"] = tojson
+    environment.globals["raise_exception"] = raise_exception
+    if today is not None:
+        environment.globals["strftime_now"] = today
+    try:
+        return environment.from_string(source)
+    except jinja2.TemplateError:
+        raise BundleError("The model's chat template does not compile.", hint="Split the model again.") from None
+
+
+def _nonce() -> str:
+    return f"q{secrets.token_hex(8)}x"
+
+
+def _split(text: str, literals: Iterable[str]) -> list[str]:
+    return re.split("(" + "|".join(map(re.escape, literals)) + ")", text)
+
+
+def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: item if key == "role" else _map_strings(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_map_strings(item, change) for item in value]
+    return value
