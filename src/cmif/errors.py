@@ -12,7 +12,8 @@
     │   ├── TableError            privacy table: uncertified, altered, for another bundle
     │   └── SealError             sealed bundle: wrong key, truncated, altered
     ├── WireError             a frame or event that does not follow the wire format
-    │   └── FrameTooLargeError    refused before anything was allocated
+    │   ├── FrameTooLargeError    refused before anything was allocated
+    │   └── UnknownRowsError      a session's row dictionary is not there (any more): send in full (HTTP 409)
     ├── PrivacyError          the request was closed so that nothing could leak (HTTP 403 or 500)
     │   ├── DetectorError         a detector failed; the request is refused, not let through
     │   ├── BudgetExhaustedError  the ledger refuses the charge
@@ -86,6 +87,10 @@ class FrameTooLargeError(WireError):
     code = "frame_too_large"
 
 
+class UnknownRowsError(WireError):
+    code = "unknown_rows"
+
+
 class PrivacyError(CmifError):
     code = "privacy"
 
@@ -127,7 +132,9 @@ class AttestationError(CmifError):
 
     code = "attestation_refused"
 
-    def __init__(self, message: str, *, check: str, expected: Any = None, seen: Any = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, check: str, expected: Any = None, seen: Any = None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.check = check
         self.expected = expected

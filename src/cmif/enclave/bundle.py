@@ -48,7 +48,10 @@ class Manifest:
         try:
             raw: dict[str, Any] = json.loads(data)
             if raw["format"] != FORMAT:
-                raise BundleError(f"The bundle has format {raw['format']}, this CMIF reads {FORMAT}.", hint="Split the model again.")
+                raise BundleError(
+                    f"The bundle has format {raw['format']}, this CMIF reads {FORMAT}.",
+                    hint="Split the model again.",
+                )
             return cls(
                 model=str(raw["model"]),
                 name=str(raw["name"]),
@@ -86,7 +89,10 @@ class Bundle:
             if name not in files or name not in claims.files:
                 raise BundleError(f"{name} is missing from the bundle.", hint="Split the model again.")
             if hashlib.sha256(files[name]).hexdigest() != claims.files[name]:
-                raise BundleError(f"{name} is not the file its manifest describes (sha256 differs).", hint="Split the model again.")
+                raise BundleError(
+                    f"{name} is not the file its manifest describes (sha256 differs).",
+                    hint="Split the model again.",
+                )
         rows = np.frombuffer(files[ROWS], dtype="<u2")
         if rows.size != claims.vocab * claims.hidden:
             raise BundleError(
@@ -96,6 +102,10 @@ class Bundle:
         return cls(
             manifest=claims,
             rows=rows.reshape(claims.vocab, claims.hidden),
-            tokeniser=Tokeniser(bytes(files[TOKENIZER]).decode("utf-8"), bytes(files[TEMPLATE]).decode("utf-8"), claims.special),
+            tokeniser=Tokeniser(
+                bytes(files[TOKENIZER]).decode("utf-8"),
+                bytes(files[TEMPLATE]).decode("utf-8"),
+                claims.special,
+            ),
             table=Table.load(io.BytesIO(bytes(files[TABLE])), bundle=claims.model),
         )

@@ -19,5 +19,4 @@ def embed(table: NDArray[np.uint16], ids: Sequence[int]) -> Rows:
 
     Ids come from our own tokenizer, so one outside the table is a defect and raises `IndexError`.
     """
-    unique, index = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
-    return Rows(unique=np.ascontiguousarray(table[unique]), index=index.astype(np.int32))
+    return Rows.gather(table, np.asarray(ids, dtype=np.int64))

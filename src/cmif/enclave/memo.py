@@ -71,8 +71,12 @@ class MemoCipher:
         try:
             return self._aead.decrypt(sealed[:12], sealed[12:], unit).rstrip(b"\0").decode("utf-8")
         except (InvalidTag, ValueError):
-            raise IntegrityError("A remembered draw was altered, or the enclave key changed.", hint="Start with a fresh store.") from None
+            raise IntegrityError(
+                "A remembered draw was altered, or the enclave key changed.", hint="Start with a fresh store."
+            ) from None
 
     def _name(self, scope: bytes, *parts: str) -> bytes:
-        message = b"".join(len(p).to_bytes(4, "big") + p for p in (scope, *(part.encode("utf-8") for part in parts)))
+        message = b"".join(
+            len(p).to_bytes(4, "big") + p for p in (scope, *(part.encode("utf-8") for part in parts))
+        )
         return hmac.digest(self._mac_key, message, "sha256")

@@ -21,7 +21,7 @@ from cmif.enclave.memo import MemoCipher, Store
 from cmif.enclave.policy import Policy
 from cmif.enclave.restore import Restorer
 from cmif.enclave.sanitise import Sanitised, apply, draw, plan
-from cmif.enclave.segment import replace, segment
+from cmif.enclave.segment import replace, segments
 from cmif.errors import ContextLengthError
 from cmif.privacy.row_noise import add_row_noise
 from cmif.types import Piece
@@ -40,6 +40,7 @@ class Prepared:
     rows: Rows
     epsilon: float
     originals: Mapping[str, str]
+    ambiguous: frozenset[str]
 
     @property
     def sent_text(self) -> str:
@@ -70,9 +71,17 @@ class Pipeline:
         self._rows_for = rows_for
 
     def prepare(
-        self, request: Mapping[str, Any], *, tenant: str, conversation: str, max_tokens: int, step: Step = nullcontext
+        self,
+        request: Mapping[str, Any],
+        *,
+        tenant: str,
+        conversation: str,
+        max_tokens: int | None,
+        step: Step = nullcontext,
     ) -> Prepared:
         """Everything that happens to a request before it is sent. ``request`` is an OpenAI chat or completion body.
+
+        ``max_tokens`` None leaves the answer what the prompt leaves of the context.
 
         When this returns, every new draw is remembered and charged durably. Raises :class:`ContextLengthError` if
         prompt and ``max_tokens`` do not fit, :class:`DetectorError`, :class:`BudgetExhaustedError`,
@@ -80,49 +89,64 @@ class Pipeline:
         """
         scope = self._cipher.conversation(tenant, conversation)
         with step("detect"):
-            segments = segment(request)
-            texts = [s.text for s in segments]
-            spans = [detect_all(text, self._detectors) if self.policy.entities else () for text in texts]
+            found = segments(request)
+            texts = [s.text for s in found]
+            spans = [
+                detect_all(s.text, self._detectors, s.private) if self.policy.entities else () for s in found
+            ]
         with step("sanitise"):
-            planned = plan(texts, spans, self.policy, self.bundle.table)
+            planned = plan(found, spans, self.policy, self.bundle.table)
             known = self._store.recall(scope)
             fresh = draw(planned, known, self.bundle.table, self._cipher, scope)
             sealed = {**known, **{key: made.sealed for key, made in fresh.items()}}
             costs = {key: made.epsilon for key, made in fresh.items()}
             sanitised = apply(texts, planned, sealed, costs, self._cipher, scope)
         with step("tokenise"):
-            sent_request, ids = self._tokenise(request, segments, sanitised)
+            sent_request, ids = self._tokenise(request, sanitised)
             self._check_length(ids, max_tokens)
         if fresh:
             with step("charge"):
                 settled = self._store.commit(tenant, scope, fresh)
                 raced = {key for key in fresh if settled[key] != fresh[key].sealed}
-            if raced:  # another request of this conversation drew first: its draw counts, and was paid for there
+            if (
+                raced
+            ):  # another request of this conversation drew first: its draw counts, and was paid for there
                 costs = {key: cost for key, cost in costs.items() if key not in raced}
                 sanitised = apply(texts, planned, {**known, **settled}, costs, self._cipher, scope)
-                sent_request, ids = self._tokenise(request, segments, sanitised)
+                sent_request, ids = self._tokenise(request, sanitised)
                 self._check_length(ids, max_tokens)
         with step("embed"):
             rows = self._rows_for(self.bundle.rows, ids)
             if self.policy.row_noise is not None:
                 rows = add_row_noise(rows, self.policy.row_noise)
-        return Prepared(sent_request, sanitised.pieces, tuple(ids), rows, sum(costs.values()), sanitised.originals)
+        return Prepared(
+            sent_request,
+            sanitised.pieces,
+            tuple(ids),
+            rows,
+            sum(costs.values()),
+            sanitised.originals,
+            sanitised.ambiguous,
+        )
 
     def restorer(self, prepared: Prepared) -> Restorer:
         """Turns surrogates in the streamed answer into the originals again."""
-        return Restorer(prepared.originals)
+        return Restorer(prepared.originals, prepared.ambiguous)
 
-    def _tokenise(self, request: Mapping[str, Any], segments: Sequence[Any], sanitised: Sanitised) -> tuple[Mapping[str, Any], list[int]]:
-        sent = replace(request, segments, sanitised.texts)
+    def _tokenise(
+        self, request: Mapping[str, Any], sanitised: Sanitised
+    ) -> tuple[Mapping[str, Any], list[int]]:
+        sent = replace(request, sanitised.texts)
         tokeniser = self.bundle.tokeniser
         if "messages" in sent:
             return sent, tokeniser.encode_chat(sent["messages"], sent.get("tools"))
         return sent, tokeniser.encode_text(sent["prompt"])
 
-    def _check_length(self, ids: Sequence[int], max_tokens: int) -> None:
+    def _check_length(self, ids: Sequence[int], max_tokens: int | None) -> None:
         context = self.bundle.manifest.context
-        if len(ids) + max_tokens > context:
+        answer = 1 if max_tokens is None else max_tokens
+        if len(ids) + answer > context:
             raise ContextLengthError(
-                f"This model's context is {context} tokens; the prompt has {len(ids)} and the answer may take {max_tokens}.",
+                f"This model's context is {context} tokens; the prompt has {len(ids)} and the answer may take {answer}.",
                 hint="Shorten the prompt or lower max_tokens.",
             )

@@ -41,11 +41,15 @@ class Policy:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(raw) - known)
         if unknown:
-            raise InputError(f"Unknown policy key {unknown[0]!r}.", hint=f"Known keys: {', '.join(sorted(known))}.")
+            raise InputError(
+                f"Unknown policy key {unknown[0]!r}.", hint=f"Known keys: {', '.join(sorted(known))}."
+            )
         try:
             level = Level(raw.get("level", Level.SENSITIVE))
         except ValueError:
-            raise InputError("Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}.") from None
+            raise InputError(
+                "Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}."
+            ) from None
         values: dict[str, Any] = {"level": level}
         for name in ("words", "private"):
             entries = raw.get(name, [])
@@ -56,7 +60,12 @@ class Policy:
             number = raw.get(name)
             if number is None:
                 continue
-            if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number) or number <= 0:
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, int | float)
+                or not isfinite(number)
+                or number <= 0
+            ):
                 raise InputError(f"Policy key {name!r} must be a positive number.")
             values[name] = float(number)
         return cls(**values)

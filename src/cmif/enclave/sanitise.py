@@ -19,6 +19,8 @@ import numpy as np
 from cmif.enclave import surrogates
 from cmif.enclave.memo import Draw, MemoCipher
 from cmif.enclave.policy import Policy
+from cmif.enclave.restore import unambiguous
+from cmif.enclave.segment import Segment
 from cmif.enclave.words import is_stopword, shape, spelling, with_shape, word_class, words
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span, WordClass
@@ -42,15 +44,19 @@ class Unit:
     @property
     def name(self) -> tuple[str, str]:
         """What the memo knows this unit by."""
-        return (self.kind.value if self.word_class is None else f"word-{self.word_class.name.lower()}", self.value)
+        return (
+            self.kind.value if self.word_class is None else f"word-{self.word_class.name.lower()}",
+            self.value,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """``pieces`` per text; ``originals`` maps what was sent to what it stands for, without ambiguous entries."""
+    """``pieces`` per text; ``originals`` maps what was sent to what it stands for; ``ambiguous`` must not be restored."""
 
     pieces: tuple[tuple[Piece, ...], ...]
     originals: Mapping[str, str]
+    ambiguous: frozenset[str]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -61,12 +67,19 @@ Plan = tuple[tuple[Unit, ...], ...]
 """The units of each text, in order, not overlapping."""
 
 
-def plan(texts: Sequence[str], spans: Sequence[Sequence[Span]], policy: Policy, table: Table) -> Plan:
-    """The units of each text under ``policy``. ``spans`` are merged, sorted detector spans, one sequence a text."""
-    return tuple(tuple(_units(text, found, policy, table)) for text, found in zip(texts, spans, strict=True))
+def plan(segments: Sequence[Segment], spans: Sequence[Sequence[Span]], policy: Policy, table: Table) -> Plan:
+    """The units of each segment under ``policy``. ``spans`` are merged, sorted detector spans, one sequence a segment.
+
+    Identifiers (``Segment.prose`` False) get surrogates for their entities but no mechanism draws.
+    """
+    return tuple(
+        tuple(_units(segment, found, policy, table)) for segment, found in zip(segments, spans, strict=True)
+    )
 
 
-def draw(planned: Plan, known: Mapping[bytes, bytes], table: Table, cipher: MemoCipher, conversation: bytes) -> dict[bytes, Draw]:
+def draw(
+    planned: Plan, known: Mapping[bytes, bytes], table: Table, cipher: MemoCipher, conversation: bytes
+) -> dict[bytes, Draw]:
     """Sealed draws for every unit not in ``known``, entities distinct from every surrogate of the conversation.
 
     Distinctness is enforced among surrogates, which are independent of the values; mechanism draws may collide.
@@ -84,44 +97,57 @@ def draw(planned: Plan, known: Mapping[bytes, bytes], table: Table, cipher: Memo
             surrogate = _surrogate(unit, taken)
             taken.add(surrogate)
             out[key] = Draw(cipher.seal(key, surrogate), epsilon=0.0)
-    worded = [(key, unit.value, unit.word_class) for key, unit in fresh.items() if unit.word_class is not None]
-    for (key, _, _), (word, epsilon) in zip(worded, _report_noisy_max([(v, c) for _, v, c in worded], table), strict=True):
+    worded = [
+        (key, unit.value, unit.word_class) for key, unit in fresh.items() if unit.word_class is not None
+    ]
+    for (key, _, _), (word, epsilon) in zip(
+        worded, _report_noisy_max([(v, c) for _, v, c in worded], table), strict=True
+    ):
         out[key] = Draw(cipher.seal(key, word), epsilon)
     return out
 
 
 def apply(
-    texts: Sequence[str], planned: Plan, settled: Mapping[bytes, bytes], charged: Mapping[bytes, float], cipher: MemoCipher, conversation: bytes
+    texts: Sequence[str],
+    planned: Plan,
+    settled: Mapping[bytes, bytes],
+    charged: Mapping[bytes, float],
+    cipher: MemoCipher,
+    conversation: bytes,
 ) -> Sanitised:
     """Write the texts with the settled draws. ``charged`` says what each unit costs now; the first mention shows it."""
     unpaid = dict(charged)
     pieces: list[tuple[Piece, ...]] = []
-    sent_for: dict[str, set[str]] = {}
+    sent_for: list[tuple[str, str]] = []
+    kept: list[str] = []
     for text, units in zip(texts, planned, strict=True):
         row: list[Piece] = []
         at = 0
         for unit in units:
             if unit.start > at:
                 row.append(Piece(text[at : unit.start], text[at : unit.start], "text", 0.0))
+                kept.append(row[-1].text)
             key = cipher.unit(conversation, *unit.name)
             sent = _written_like(cipher.open(key, settled[key]), unit)
             row.append(Piece(unit.written, sent, unit.kind.value, unpaid.pop(key, 0.0)))
-            sent_for.setdefault(sent, set()).add(unit.written)
+            sent_for.append((sent, unit.written))
             at = unit.end
         if at < len(text):
             row.append(Piece(text[at:], text[at:], "text", 0.0))
+            kept.append(row[-1].text)
         pieces.append(tuple(row))
-    originals = {sent: min(written) for sent, written in sent_for.items() if len(written) == 1}
-    return Sanitised(tuple(pieces), {sent: written for sent, written in originals.items() if sent != written})
+    originals, ambiguous = unambiguous(sent_for, kept)
+    return Sanitised(tuple(pieces), originals, ambiguous)
 
 
-def _units(text: str, spans: Iterable[Span], policy: Policy, table: Table) -> Iterable[Unit]:
-    at = 0
+def _units(segment: Segment, spans: Iterable[Span], policy: Policy, table: Table) -> Iterable[Unit]:
+    text, at = segment.text, 0
+    special, every = policy.special_words and segment.prose, policy.every_word and segment.prose
     for span in spans:
         word = span.kind is Kind.WORD
-        if (word and not policy.special_words) or (not word and not policy.entities):
+        if (word and not special) or (not word and not policy.entities):
             continue
-        if policy.every_word:
+        if every:
             yield from _word_units(text, at, span.start, policy, table)
         if word:
             yield from _word_units(text, span.start, span.end, policy, table, special=True)
@@ -131,7 +157,7 @@ def _units(text: str, spans: Iterable[Span], policy: Policy, table: Table) -> It
             written = text[span.start : span.end]
             yield Unit(span.start, span.end, span.kind, " ".join(written.split()).casefold(), written)
         at = span.end
-    if policy.every_word:
+    if every:
         yield from _word_units(text, at, len(text), policy, table)
 
 
@@ -143,7 +169,9 @@ def _name_units(text: str, span: Span) -> Iterable[Unit]:
         yield Unit(start, end, Kind.PERSON, text[start:end].casefold(), text[start:end], last=last)
 
 
-def _word_units(text: str, start: int, end: int, policy: Policy, table: Table, *, special: bool = False) -> Iterable[Unit]:
+def _word_units(
+    text: str, start: int, end: int, policy: Policy, table: Table, *, special: bool = False
+) -> Iterable[Unit]:
     for a, b in words(text[start:end]):
         written = text[start + a : start + b]
         if not special and not policy.stopwords and is_stopword(written):
@@ -176,6 +204,10 @@ def _written_like(drawn: str, unit: Unit) -> str:
     """Case of words and names is skeleton: the draw is written the way the original was."""
     if unit.word_class is not None:
         return with_shape(drawn, shape(unit.written))
-    if unit.kind in (Kind.PERSON, Kind.PLACE, Kind.ORGANISATION) and len(unit.written) > 1 and unit.written.isupper():
+    if (
+        unit.kind in (Kind.PERSON, Kind.PLACE, Kind.ORGANISATION)
+        and len(unit.written) > 1
+        and unit.written.isupper()
+    ):
         return drawn.upper()
     return drawn

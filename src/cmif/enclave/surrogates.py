@@ -51,7 +51,9 @@ def lists() -> MappingProxyType[str, tuple[str, ...]]:
     return MappingProxyType({name: tuple(entries) for name, entries in raw.items()})
 
 
-def draw(kind: Kind, layout: str, taken: Container[str] = (), randbelow: RandBelow = secrets.randbelow) -> str:
+def draw(
+    kind: Kind, layout: str, taken: Container[str] = (), randbelow: RandBelow = secrets.randbelow
+) -> str:
     """A surrogate for an entity of ``kind``, not in ``taken``.
 
     ``layout`` is the original; only the shape named in the module's table is read from it. Raises
@@ -150,7 +152,10 @@ def _date(layout: str, randbelow: RandBelow) -> str:
         order = [day.year, day.month, day.day]
     else:  # day and month both <= 12, so that either reading of the layout is a real date
         order = [min(day.day, 12), day.month, day.year]
-    texts = iter(f"{v % 10 ** len(t):0{len(t)}d}" if len(t) in (2, 4) else str(v) for v, t in zip(order, values, strict=True))
+    texts = iter(
+        f"{v % 10 ** len(t):0{len(t)}d}" if len(t) in (2, 4) else str(v)
+        for v, t in zip(order, values, strict=True)
+    )
     return "".join(next(texts) if f.isdigit() else f for f in fields)
 
 
@@ -160,7 +165,9 @@ def _address(_layout: str, randbelow: RandBelow) -> str:
 
 def _email(_layout: str, randbelow: RandBelow) -> str:
     given = _pick(lists()["given"], randbelow).lower()
-    return f"{given}.{_pick(lists()['surname'], randbelow).lower()}@{_pick(lists()['site'], randbelow)}.example"
+    return (
+        f"{given}.{_pick(lists()['surname'], randbelow).lower()}@{_pick(lists()['site'], randbelow)}.example"
+    )
 
 
 def _url(_layout: str, randbelow: RandBelow) -> str:

@@ -27,12 +27,18 @@ class Tokeniser:
     """A model's tokenizer. ``special`` names the special tokens a template may use (bos_token, eos_token, ...)."""
 
     def __init__(
-        self, tokenizer_json: str, template: str, special: Mapping[str, str], today: Callable[[str], str] | None = None
+        self,
+        tokenizer_json: str,
+        template: str,
+        special: Mapping[str, str],
+        today: Callable[[str], str] | None = None,
     ) -> None:
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer_json)
         except Exception:
-            raise BundleError("tokenizer.json cannot be read by `tokenizers`.", hint="Split the model again.") from None
+            raise BundleError(
+                "tokenizer.json cannot be read by `tokenizers`.", hint="Split the model again."
+            ) from None
         self._literal = Tokenizer.from_str(tokenizer_json)
         self._literal.encode_special_tokens = True
         for tokenizer in (self._tokenizer, self._literal):
@@ -66,9 +72,14 @@ class Tokeniser:
             raise InputError("This model has no chat template.", hint="Use /v1/completions.")
         nonce = _nonce()
         literals: dict[str, str] = {}
-        guarded = [_map_strings(message, lambda text: self._guard_into(text, nonce, literals)) for message in messages]
+        guarded = [
+            _map_strings(message, lambda text: self._guard_into(text, nonce, literals))
+            for message in messages
+        ]
         try:
-            rendered = self._template.render(messages=guarded, tools=tools, add_generation_prompt=True, **self._special)
+            rendered = self._template.render(
+                messages=guarded, tools=tools, add_generation_prompt=True, **self._special
+            )
         except jinja2.TemplateError as error:
             told = error.message if isinstance(error, _TemplateRefusal) else None
             raise InputError(told or "The model's chat template refuses these messages.") from None
@@ -107,7 +118,9 @@ class Tokeniser:
 
         return self._special_text.sub(marker, text)
 
-    def _encode(self, text: str, literals: Mapping[str, str], *, add_special_tokens: bool = False) -> list[int]:
+    def _encode(
+        self, text: str, literals: Mapping[str, str], *, add_special_tokens: bool = False
+    ) -> list[int]:
         if not literals:
             return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
         ids: list[int] = []
@@ -132,7 +145,9 @@ def _compile(source: str, today: Callable[[str], str] | None) -> jinja2.Template
     def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
     if today is not None:
@@ -140,7 +155,9 @@ def _compile(source: str, today: Callable[[str], str] | None) -> jinja2.Template
     try:
         return environment.from_string(source)
     except jinja2.TemplateError:
-        raise BundleError("The model's chat template does not compile.", hint="Split the model again.") from None
+        raise BundleError(
+            "The model's chat template does not compile.", hint="Split the model again."
+        ) from None
 
 
 def _nonce() -> str:

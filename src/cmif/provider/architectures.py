@@ -41,7 +41,9 @@ def require_row_lookup(config: dict[str, Any]) -> str:
     if name in ROW_LOOKUP:
         return name
     if not name:
-        raise ArchitectureError("config.json names no architecture.", hint="Give a causal language model's directory.")
+        raise ArchitectureError(
+            "config.json names no architecture.", hint="Give a causal language model's directory."
+        )
     known = ", ".join(ROW_LOOKUP)
     stem = name.split("For")[0].removesuffix("Model").removesuffix("LMHead")
     reason = _REFUSED.get(stem)

@@ -23,10 +23,14 @@ def weight_files(model: Path) -> list[Path]:
     """The checkpoint's safetensors files, sharded or not."""
     index = model / "model.safetensors.index.json"
     if index.is_file():
-        return [model / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
+        return [
+            model / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        ]
     single = model / "model.safetensors"
     if not single.is_file():
-        raise InputError(f"No safetensors weights in {model.name!r}.", hint="Save the model with save_pretrained().")
+        raise InputError(
+            f"No safetensors weights in {model.name!r}.", hint="Save the model with save_pretrained()."
+        )
     return [single]
 
 
@@ -57,7 +61,10 @@ def embedding_rows(model: Path) -> NDArray[np.uint16]:
         vocab, hidden = entry["shape"]
         dtypes = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32}
         if entry["dtype"] not in dtypes:
-            raise InputError(f"The embedding table's dtype {entry['dtype']} is not handled.", hint="Use bf16, fp16 or fp32.")
+            raise InputError(
+                f"The embedding table's dtype {entry['dtype']} is not handled.",
+                hint="Use bf16, fp16 or fp32.",
+            )
         raw: NDArray[Any] = np.memmap(
             path, dtypes[entry["dtype"]], "r", offset=start + entry["data_offsets"][0], shape=(vocab, hidden)
         )

@@ -42,7 +42,9 @@ def public_lexicon() -> Lexicon:
     )
 
 
-def word_vectors(words: tuple[str, ...], tokeniser: Tokeniser, rows: NDArray[np.uint16]) -> NDArray[np.float32]:
+def word_vectors(
+    words: tuple[str, ...], tokeniser: Tokeniser, rows: NDArray[np.uint16]
+) -> NDArray[np.float32]:
     """`float32[n, hidden]`: the mean of the rows of each word's pieces, the word written after a space."""
     vectors = np.empty((len(words), rows.shape[1]), dtype=np.float32)
     for i, word in enumerate(words):

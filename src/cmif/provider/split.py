@@ -49,7 +49,10 @@ def split(model: str, out: Path) -> Split:
     source = _resolve(model)
     for half in ("client", "server"):
         if (out / half).exists():
-            raise InputError(f"{half!r} already exists in the output directory.", hint="Choose another, or remove it first.")
+            raise InputError(
+                f"{half!r} already exists in the output directory.",
+                hint="Choose another, or remove it first.",
+            )
     config = _config(source)
     architecture = require_row_lookup(config)
     rows = embedding_rows(source)
@@ -63,7 +66,13 @@ def split(model: str, out: Path) -> Split:
         shared = {"format": FORMAT, "model": digest, "hidden": rows.shape[1], "vocab": rows.shape[0],
                   "context": int(config["max_position_embeddings"]), "max_norm": norm}  # fmt: skip
         special = _write_client(client, source, rows, digest)
-        manifest = {**shared, "name": source.name, "architecture": architecture, "eos": _eos(source, config), "special": special}
+        manifest = {
+            **shared,
+            "name": source.name,
+            "architecture": architecture,
+            "eos": _eos(source, config),
+            "special": special,
+        }
         _write_json(client / MANIFEST, {**manifest, "files": _hashes(client, FILES)})
         _write_server(server, source)
         names = sorted(path.name for path in server.iterdir())
@@ -88,7 +97,8 @@ def _resolve(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
     except (HfHubHTTPError, OSError, ValueError):
         raise InputError(
-            "The model hub did not give that model.", hint="Check the id and your network, or give a local directory."
+            "The model hub did not give that model.",
+            hint="Check the id and your network, or give a local directory.",
         ) from None
 
 
@@ -103,9 +113,14 @@ def _config(source: Path) -> dict[str, Any]:
 def _check_sizes(config: dict[str, Any], rows: NDArray[np.uint16]) -> None:
     expected = (config.get("vocab_size"), config.get("hidden_size"))
     if rows.shape != expected:
-        raise InputError(f"The embedding table is {rows.shape}, config.json says {expected}.", hint="The checkpoint is damaged.")
+        raise InputError(
+            f"The embedding table is {rows.shape}, config.json says {expected}.",
+            hint="The checkpoint is damaged.",
+        )
     if any(not np.isfinite(block).all() for block in _float_blocks(rows)):
-        raise InputError("The embedding table holds NaN or infinite numbers.", hint="The checkpoint is damaged.")
+        raise InputError(
+            "The embedding table holds NaN or infinite numbers.", hint="The checkpoint is damaged."
+        )
 
 
 def _float_blocks(rows: NDArray[np.uint16], size: int = 8192) -> list[NDArray[np.float32]] | Any:
@@ -132,22 +147,30 @@ def _eos(source: Path, config: dict[str, Any]) -> list[int]:
 def _write_client(client: Path, source: Path, rows: NDArray[np.uint16], digest: str) -> dict[str, str]:
     """Everything but the manifest; the special tokens' texts by name."""
     if not (source / TOKENIZER).is_file():
-        raise InputError("The model directory has no tokenizer.json.", hint="Save the tokenizer in its fast form.")
+        raise InputError(
+            "The model directory has no tokenizer.json.", hint="Save the tokenizer in its fast form."
+        )
     shutil.copyfile(source / TOKENIZER, client / TOKENIZER)
     settings_file = source / "tokenizer_config.json"
     settings = json.loads(settings_file.read_text("utf-8")) if settings_file.is_file() else {}
     special = {name: _token_text(settings[name]) for name in _SPECIAL if settings.get(name)}
     template_file = source / TEMPLATE
-    template = template_file.read_text("utf-8") if template_file.is_file() else settings.get("chat_template") or ""
+    template = (
+        template_file.read_text("utf-8") if template_file.is_file() else settings.get("chat_template") or ""
+    )
     (client / TEMPLATE).write_text(template if isinstance(template, str) else "", "utf-8")
     with (client / ROWS).open("wb") as file:
         np.ascontiguousarray(rows).astype("<u2", copy=False).tofile(file)
-    tokeniser = Tokeniser((client / TOKENIZER).read_text("utf-8"), template if isinstance(template, str) else "", special)
+    tokeniser = Tokeniser(
+        (client / TOKENIZER).read_text("utf-8"), template if isinstance(template, str) else "", special
+    )
     if tokeniser.vocab > rows.shape[0]:
         raise InputError(f"The tokenizer has {tokeniser.vocab} ids, the table only {rows.shape[0]} rows.")
     lexicon = public_lexicon()
     vectors = word_vectors(lexicon.words, tokeniser, rows)
-    table = build_table(lexicon.words, lexicon.classes, vectors, bundle=digest, weights=np.sqrt(lexicon.counts))
+    table = build_table(
+        lexicon.words, lexicon.classes, vectors, bundle=digest, weights=np.sqrt(lexicon.counts)
+    )
     table.save(client / TABLE)
     return special
 
@@ -161,7 +184,11 @@ def _write_server(server: Path, source: Path) -> None:
     server.mkdir()
     if all(t["dtype"] == "BF16" for path in weight_files(source) for t in header(path)[0].values()):
         names = [path.name for path in weight_files(source)]
-        names += [n for n in ("config.json", "generation_config.json", "model.safetensors.index.json") if (source / n).is_file()]
+        names += [
+            n
+            for n in ("config.json", "generation_config.json", "model.safetensors.index.json")
+            if (source / n).is_file()
+        ]
         for name in names:
             shutil.copyfile(source / name, server / name)
         return
@@ -176,7 +203,9 @@ def _self_test(server: Path, rows: NDArray[np.uint16], *, small: bool) -> float:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(server, dtype=torch.float32 if small else torch.bfloat16).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        server, dtype=torch.float32 if small else torch.bfloat16
+    ).eval()
     ids = np.linspace(0, rows.shape[0] - 1, num=24, dtype=np.int64)
     embeds = torch.from_numpy((rows[ids].astype(np.uint32) << 16).view(np.float32))[None].to(model.dtype)
     with torch.inference_mode():
@@ -195,7 +224,10 @@ def _hashes(folder: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     out = {}
     for name in names:
         with (folder / name).open("rb") as file:
-            out[name] = {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": (folder / name).stat().st_size}
+            out[name] = {
+                "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+                "bytes": (folder / name).stat().st_size,
+            }
     return out
 
 
