@@ -1,0 +1,21 @@
+"""What is sensitive in a text: detectors behind one protocol, merged so that nothing found is lost.
+
+:func:`default_detectors` needs no download and no model. Others come in as plug-ins: a package that
+registers a class or function without arguments under the entry point group ``cmif.detectors``, loaded by
+name (:func:`plugin`).
+"""
+
+from __future__ import annotations
+
+from cmif.enclave.detect.detector import Detector, detect_all, merge
+from cmif.enclave.detect.plugins import GROUP, plugin, plugins
+
+__all__ = ["GROUP", "Detector", "default_detectors", "detect_all", "merge", "plugin", "plugins"]
+
+
+def default_detectors() -> tuple[Detector, ...]:
+    """Patterns with checksums, secrets, names, special categories."""
+    from cmif.enclave.detect.names import Names
+    from cmif.enclave.detect.patterns import Patterns
+
+    return (Patterns(), Names())

@@ -1,0 +1,125 @@
+"""What a detector is, and how the answers of several become one. Knows nothing about any kind's patterns."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from cmif.errors import DetectorError
+from cmif.types import Kind, Span
+
+
+class Detector(Protocol):
+    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def detect(self, text: str) -> list[Span]:
+        """Spans of ``text`` in any order, overlaps allowed. Offsets are code points of ``text``."""
+        ...
+
+
+# Two spans of the same length: the first in this order names the kind.
+_PRIORITY = (
+    Kind.PRIVATE, Kind.SECRET, Kind.EMAIL, Kind.IBAN, Kind.CARD, Kind.NATIONAL_ID, Kind.URL, Kind.IP,
+    Kind.DATE, Kind.PHONE, Kind.ADDRESS, Kind.ID, Kind.PERSON, Kind.ORGANISATION, Kind.PLACE, Kind.WORD,
+)  # fmt: skip
+_RANK = {kind: rank for rank, kind in enumerate(_PRIORITY)}
+_ABOVE_LENGTH = {Kind.PRIVATE: 0, Kind.SECRET: 1}
+_BELOW_LENGTH = {Kind.WORD: 3}
+
+
+def detect_all(text: str, detectors: Iterable[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
+    """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty.
+
+    What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
+    longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
+    (:func:`merge`). Raises :class:`DetectorError` when a detector fails or answers with a span outside the
+    text; the message names the detector and never quotes the text.
+    """
+    found = list(marked)
+    _check(text, "marks", found)
+    for detector in detectors:
+        name = _name(detector)
+        try:
+            spans = list(detector.detect(text))
+        except Exception as error:  # a detector may be anyone's plug-in
+            raise DetectorError(
+                f"The detector {name!r} failed ({type(error).__name__}), so the request was refused."
+            ) from None
+        _check(text, name, spans)
+        found.extend(spans)
+    return merge(text, found)
+
+
+def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Disjoint spans, sorted, that cover every letter and digit the given ones cover."""
+    ordered = sorted(
+        spans,
+        key=lambda s: (
+            _ABOVE_LENGTH.get(s.kind, _BELOW_LENGTH.get(s.kind, 2)),
+            s.start - s.end,
+            _RANK[s.kind],
+            s.start,
+        ),
+    )
+    starts: list[int] = []
+    ends: list[int] = []  # of the spans chosen so far, parallel to `starts`
+    chosen: list[Span] = []
+    for span in ordered:
+        for start, end in _uncovered(span, starts, ends):
+            whole = (start, end) == (span.start, span.end)
+            if not whole:
+                start, end = _trim(text, start, end)
+            if start < end:
+                at = bisect_left(starts, start)
+                starts.insert(at, start)
+                ends.insert(at, end)
+                chosen.append(span if whole else Span(start, end, span.kind, span.detector))
+    return tuple(sorted(chosen, key=lambda s: s.start))
+
+
+def _uncovered(span: Span, starts: list[int], ends: list[int]) -> list[tuple[int, int]]:
+    """The parts of ``span`` outside the disjoint sorted intervals ``starts``, ``ends``."""
+    free: list[tuple[int, int]] = []
+    at = bisect_left(starts, span.start)
+    position = max(span.start, ends[at - 1]) if at else span.start
+    while at < len(starts) and starts[at] < span.end:
+        if position < starts[at]:
+            free.append((position, starts[at]))
+        position = max(position, ends[at])
+        at += 1
+    if position < span.end:
+        free.append((position, span.end))
+    return free
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without punctuation and space at either side, which carry nothing once their neighbours are
+    replaced.
+    """
+    while start < end and not text[start].isalnum():
+        start += 1
+    while start < end and not text[end - 1].isalnum():
+        end -= 1
+    return start, end
+
+
+def _check(text: str, name: str, spans: Sequence[Span]) -> None:
+    for span in spans:
+        if not (
+            isinstance(span, Span) and isinstance(span.kind, Kind) and 0 <= span.start < span.end <= len(text)
+        ):
+            raise DetectorError(
+                f"The detector {name!r} answered with something that is not a span of the text, "
+                "so the request was refused."
+            )
+
+
+def _name(detector: Detector) -> str:
+    try:
+        return str(detector.name)[:64]
+    except Exception:
+        return type(detector).__name__
