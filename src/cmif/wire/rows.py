@@ -1,0 +1,134 @@
+"""Embedding rows and how they are packed: bf16, int8 or fp8. Knows nothing about frames, sessions or sockets.
+
+Rows are bf16 bit patterns (uint16) everywhere outside a codec, so that a row is exactly the checkpoint's
+row and numpy, which has no bf16, can carry it. int8 and fp8 scale each row by its own largest element; what
+comes out is bf16 again.
+
+bf16 packs as two planes: the exponents, then sign and mantissa. Exponents of trained rows take few values
+and compress well when they lie together; mantissas do not compress and cost a compressor nothing when they
+lie apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmif.errors import WireError
+
+U16 = NDArray[np.uint16]
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+FP8_MAX = (
+    448.0  # largest finite E4M3 value (Micikevicius et al. 2022, "FP8 formats for deep learning", table 1)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A prompt as embedding rows: ``unique`` uint16 [u, hidden] bf16 bit patterns, ``index`` int32 [n] into
+    them."""
+
+    unique: U16
+    index: I32
+
+    def dense(self) -> U16:
+        """uint16 [n, hidden]: one row a token."""
+        return self.unique[self.index]
+
+    @staticmethod
+    def gather(table: U16, ids: NDArray[np.integer]) -> Rows:
+        """The rows of ``ids`` (int [n]) from ``table`` uint16 [vocab, hidden], each row once, in order of
+        appearance."""
+        _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        return Rows(np.ascontiguousarray(table[ids[first[order]]]), rank[inverse.reshape(-1)])
+
+
+def to_float(rows: U16) -> F32:
+    """bf16 bit patterns -> float32, exact."""
+    return (rows.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_bf16(values: F32) -> U16:
+    """float32 -> bf16 bit patterns, to nearest even. A NaN stays a NaN."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = ((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)).astype(
+        np.uint16
+    )
+    nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+    return np.where(nan, np.uint16(0x7FC0), rounded.astype(np.uint16))
+
+
+def packed_size(codec: str, rows: int, hidden: int) -> int:
+    """Bytes that :func:`pack` makes of ``rows`` rows. Plain integers, so a hostile count costs nothing."""
+    return rows * hidden * 2 if codec == "bf16" else rows * (hidden + 4)
+
+
+def pack(codec: str, rows: U16) -> bytes:
+    """uint16 [u, hidden] -> bytes. :class:`WireError` when int8 or fp8 must scale a non-finite row."""
+    if codec == "bf16":
+        exponent = (rows >> np.uint16(7)).astype(np.uint8)
+        rest = ((rows & np.uint16(0x7F)) | ((rows >> np.uint16(8)) & np.uint16(0x80))).astype(np.uint8)
+        return b"".join((exponent.tobytes(), rest.tobytes()))
+    values = to_float(rows)
+    peak: F32 = np.abs(values).max(axis=1, initial=0.0)
+    if not np.isfinite(peak).all():
+        raise WireError("rows that are not finite cannot be quantised")
+    scale = (peak / np.float32(127.0 if codec == "int8" else FP8_MAX)).astype(np.float32)
+    divisor = np.where(scale > 0, scale, np.float32(1.0)).astype(np.float32)
+    scaled: F32 = (values / divisor[:, None]).astype(np.float32)
+    codes = _to_int8(scaled) if codec == "int8" else _to_e4m3(scaled)
+    return b"".join((scale.astype("<f4").tobytes(), codes.tobytes()))
+
+
+def unpack(codec: str, data: memoryview, rows: int, hidden: int) -> U16:
+    """Inverse of :func:`pack`: uint16 [rows, hidden]. ``data`` must be exactly :func:`packed_size` bytes.
+
+    The values are whatever the sender wrote, non-finite ones included: the engine's validation refuses those.
+    """
+    if len(data) != packed_size(codec, rows, hidden):
+        raise WireError("the rows section has the wrong size")
+    if codec == "bf16":
+        exponent, rest = np.frombuffer(data, np.uint8).reshape(2, rows, hidden).astype(np.uint16)
+        patterns: U16 = exponent << np.uint16(7)
+        patterns |= (rest & np.uint16(0x7F)) | ((rest & np.uint16(0x80)) << np.uint16(8))
+        return patterns
+    scale = np.frombuffer(data[: 4 * rows], "<f4").astype(np.float32)
+    codes = np.frombuffer(data[4 * rows :], np.uint8).reshape(rows, hidden)
+    values = codes.view(np.int8).astype(np.float32) if codec == "int8" else _E4M3[codes]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return to_bf16(values * scale[:, None])
+
+
+def _to_int8(values: F32) -> U8:
+    return np.rint(values).clip(-127, 127).astype(np.int8).view(np.uint8)
+
+
+def _to_e4m3(values: F32) -> U8:
+    """float32 of at most 448 in size -> E4M3 codes, to nearest even."""
+    bits = values.view(np.uint32)
+    sign = ((bits >> np.uint32(24)) & np.uint32(0x80)).astype(np.uint8)
+    size = bits & np.uint32(0x7FFFFFFF)
+    # Drop 20 mantissa bits to nearest even, then move the exponent's bias from 127 to 7.
+    rounded = (size + np.uint32(0x7FFFF) + ((size >> np.uint32(20)) & np.uint32(1))) >> np.uint32(20)
+    subnormal = np.rint(np.abs(values) * np.float32(512.0)).astype(np.int64)
+    code = np.where(np.abs(values) < 2.0**-6, subnormal, rounded.astype(np.int64) - (120 << 3))
+    return sign | code.clip(0, 0x7E).astype(np.uint8)
+
+
+def _e4m3_values() -> F32:
+    codes = np.arange(256)
+    exponent, mantissa = (codes >> 3) & 15, codes & 7
+    size = np.where(exponent == 0, mantissa * 2.0**-9, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0))
+    size = np.where((codes & 0x7F) == 0x7F, np.nan, size)
+    return np.where(codes & 0x80, -size, size).astype(np.float32)
+
+
+_E4M3 = _e4m3_values()
