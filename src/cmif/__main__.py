@@ -1,0 +1,5 @@
+"""`python -m cmif`."""
+
+from cmif.cli.main import main
+
+main()

@@ -1,0 +1,42 @@
+"""The `cmif` command: each subcommand imports what it needs when it runs, so that the gateway never loads torch."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cmif.cli import attest, measure, provider, serve, show
+from cmif.errors import CmifError, InputError
+
+app = typer.Typer(
+    name="cmif",
+    help="Confidential LLM inference: private text stays with you, every later layer runs on GPUs you need not trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.split)
+app.command()(serve.serve)
+app.command()(serve.gateway)
+app.command()(show.inspect)
+app.command()(show.demo)
+app.command()(measure.certify)
+app.command()(measure.bench)
+app.command(name="eval")(measure.evaluate)
+app.command()(provider.seal)
+app.command()(provider.release)
+app.add_typer(attest.app, name="attest")
+
+
+def main() -> None:
+    """Exit status: 0 done, 1 failed or refused, 2 wrong input."""
+    try:
+        app()
+    except CmifError as error:
+        sys.stderr.write(f"cmif: {error}\n")
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Start `cmif` servers as processes of their own on free ports, and stop them by their process id."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cmif.errors import CmifError
+
+
+@contextmanager
+def server(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "url" and "pid" added.
+
+    Raises :class:`CmifError` if the process ends without becoming ready; what it said is on our standard error.
+    """
+    command: Sequence[str] = [sys.executable, "-m", "cmif", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise CmifError(f"`cmif {arguments[0]}` ended with status {process.wait()} before it was ready.")
+        told: dict[str, Any] = json.loads(line)
+        yield {**told, "url": f"http://{told['host']}:{told['port']}", "pid": process.pid}
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,72 @@
+"""`cmif inspect` and `cmif demo`: see what the engine would see."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cmif.cli.options import embedded_split, policy_of
+from cmif.errors import InputError
+
+
+def inspect(
+    text: Annotated[str | None, typer.Argument(help="The text; or use --jsonl.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")] = None,
+    policy: Annotated[str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")] = "sensitive",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    jsonl: Annotated[Path | None, typer.Option(help='A file of lines {"text": ...}; prints one JSON line each.')] = None,
+) -> None:
+    """Show what the engine would see of a text, token by token, and what it would cost. Nothing is sent or charged."""
+    from cmif.enclave.detect import default_detectors
+    from cmif.enclave.inspect import inspect as look
+    from cmif.gateway.bundles import open_bundle
+
+    if (text is None) == (jsonl is None):
+        raise InputError("Give either a TEXT or --jsonl FILE.")
+    chosen = policy_of(policy)
+    table = open_bundle(bundle or embedded_split() / "client").table
+    detectors = default_detectors()
+    if jsonl is not None:
+        for line in _lines(jsonl):
+            sys.stdout.write(json.dumps(look(line, chosen, detectors, table).as_json(), ensure_ascii=False) + "\n")
+        return
+    seen = look(str(text), chosen, detectors, table)
+    if as_json:
+        sys.stdout.write(json.dumps(seen.as_json(), ensure_ascii=False) + "\n")
+        return
+    from cmif.cli.render import inspection
+
+    inspection(seen, chosen, table)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Every line is checked before the first is printed, so that bad input prints nothing."""
+    try:
+        raw = path.read_text("utf-8").splitlines()
+        texts: list[Any] = [json.loads(line)["text"] for line in raw if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f'{path.name} must hold one JSON object {{"text": ...}} a line, in UTF-8.') from None
+    if not all(isinstance(entry, str) for entry in texts):
+        raise InputError(f'{path.name} has a line whose "text" is not a string.')
+    yield from texts
+
+
+def demo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Run the main job: engine and gateway on free ports, three prompts through the `openai` client."""
+    from cmif.cli.demo import run
+
+    split = embedded_split()
+    told = run(split)
+    if as_json:
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return
+    from cmif.cli.render import demonstration
+
+    demonstration(told)

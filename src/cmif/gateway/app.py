@@ -1,0 +1,301 @@
+"""The OpenAI-compatible application: HTTP in, HTTP out. What a request goes through is `enclave/pipeline.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request as HttpRequest
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from cmif.enclave.pipeline import Pipeline
+from cmif.errors import BudgetExhaustedError, CmifError, EngineBusyError, EngineError, EngineUnavailableError, InputError, PrivacyError
+from cmif.gateway.metrics import Metrics, Stopwatch
+from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
+from cmif.gateway.serve import Delta, Exchange, conversation_name, tenant_salt
+from cmif.gateway.tenants import Tenants, UnauthorisedError
+from cmif.gateway.upstream import Upstream
+
+log = logging.getLogger("cmif.gateway")
+MAX_BODY = 8 << 20
+Ready = Callable[[], tuple[str, ...]]
+"""Reasons why the gateway may not serve now; none means ready."""
+
+
+class TooLargeError(InputError):
+    code = "request_too_large"
+
+
+class Gateway:
+    """The application's state: one pipeline, one engine, its tenants."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        upstream: Upstream,
+        tenants: Tenants,
+        salt_key: bytes,
+        ready: Ready = lambda: (),
+        routes: tuple[BaseRoute, ...] = (),
+        label: str | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.upstream = upstream
+        self.metrics = Metrics()
+        self._tenants = tenants
+        self._salt_key = salt_key
+        self._ready = ready
+        self._routes = routes
+        self._label = label
+
+    def app(self) -> Starlette:
+        @asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            await self.upstream.open()
+            yield
+            await self.upstream.close()
+
+        return Starlette(
+            lifespan=lifespan,
+            routes=[
+                Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
+                Route("/v1/completions", self._guarded(self._completions), methods=["POST"]),
+                Route("/v1/models", self._guarded(self._models)),
+                Route("/v1/models/{name:path}", self._guarded(self._model)),
+                Route("/healthz", _alive),
+                Route("/readyz", self._readyz),
+                Route("/metrics", self._metrics),
+                *self._routes,
+            ],
+        )
+
+    def _guarded(self, handler: Callable[[HttpRequest, str], Awaitable[Response]]) -> Callable[[HttpRequest], Awaitable[Response]]:
+        """Identify the tenant, answer errors in the API's form, count, log without content."""
+
+        async def guarded(request: HttpRequest) -> Response:
+            request_id = f"req_{uuid.uuid4().hex}"
+            start = time.perf_counter()
+            try:
+                reasons = self._ready()
+                if reasons:
+                    raise EngineUnavailableError("This gateway is not ready.", hint="; ".join(reasons))
+                response = await handler(request, self._tenants.identify(request.headers.get("authorization")))
+            except CmifError as error:
+                response = _error_response(error)
+            except ClientDisconnect:
+                response = Response(status_code=499)
+            except Exception as error:  # its message could quote user text: only its type may leave
+                log.error("%s internal error %s", request_id, type(error).__name__)
+                response = _error_response(CmifError("Internal error; the request was not answered."))
+            response.headers["x-request-id"] = request_id
+            if self._label:
+                response.headers["x-cmif-tee"] = self._label
+            elapsed = (time.perf_counter() - start) * 1e3
+            self.metrics.add("requests_total", route=request.url.path.split("/")[-1], status=str(response.status_code))
+            log.info("%s %s %d %.1f ms", request_id, request.url.path, response.status_code, elapsed)
+            return response
+
+        return guarded
+
+    async def _chat(self, request: HttpRequest, tenant: str) -> Response:
+        return await self._answer(request, tenant, "chat")
+
+    async def _completions(self, request: HttpRequest, tenant: str) -> Response:
+        return await self._answer(request, tenant, "completion")
+
+    async def _answer(self, http: HttpRequest, tenant: str, kind: Literal["chat", "completion"]) -> Response:
+        manifest = self.pipeline.bundle.manifest
+        request = parse(await _json_body(http), kind, manifest.name)
+        watch = Stopwatch()
+        prepared = await asyncio.to_thread(
+            self.pipeline.prepare,
+            request.prompt,
+            tenant=tenant,
+            conversation=conversation_name(request, http.headers.get("x-cmif-conversation")),
+            max_tokens=request.max_tokens,
+            step=watch,
+        )
+        self.metrics.add("epsilon_spent_total", prepared.epsilon)
+        exchange = Exchange(self.pipeline, self.upstream, request, prepared, tenant_salt(self._salt_key, tenant), watch)
+        headers = {"x-cmif-epsilon": f"{prepared.epsilon:g}"}
+        if request.dropped:
+            headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if name.isidentifier())
+        explain = http.headers.get("x-cmif-explain") == "1"
+        envelope = Envelope.new(kind, manifest.name)
+        if request.stream:
+            return await self._stream(exchange, request, envelope, headers, watch, explain)
+        await _until_disconnect(http, _drain(exchange))
+        for name, elapsed in watch.steps_ms.items():
+            self.metrics.add("step_ms_total", elapsed, step=name)
+        return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
+
+    def _body(self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool) -> dict[str, Any]:
+        texts = exchange.texts
+        choices = [
+            envelope.choice(i, texts[i], answer.finish, _logprobs(request, answer.logprobs))
+            for i, answer in enumerate(exchange.answers)
+        ]
+        extra = {"cmif": _explanation(exchange, watch)} if explain else {}
+        return envelope.body(choices, _usage(exchange), **extra)
+
+    async def _stream(
+        self, exchange: Exchange, request: Request, envelope: Envelope, headers: dict[str, str], watch: Stopwatch, explain: bool
+    ) -> Response:
+        """The first delta is awaited before the status line is sent, so that a refusing engine is a 4xx or 5xx."""
+        deltas = exchange.deltas()
+        first = await anext(deltas)
+
+        async def chunks() -> AsyncIterator[str]:
+            async with aclosing(deltas):
+                try:
+                    if envelope.kind == "chat":
+                        for i in range(request.n):
+                            yield _sse(envelope.chunk([envelope.delta(i, "", role=True)]))
+                    sent = [0] * request.n
+                    delta: Delta | None = first
+                    while delta is not None:
+                        answer = exchange.answers[delta.index]
+                        fresh, sent[delta.index] = answer.logprobs[sent[delta.index] :], len(answer.logprobs)
+                        if delta.text:
+                            yield _sse(envelope.chunk([envelope.delta(delta.index, delta.text, logprobs=_logprobs(request, fresh))]))
+                        if delta.finish:
+                            yield _sse(envelope.chunk([envelope.delta(delta.index, None, finish=delta.finish)]))
+                        delta = await anext(deltas, None)
+                    extra = {"cmif": _explanation(exchange, watch)} if explain else {}
+                    if request.include_usage or explain:
+                        yield _sse(envelope.chunk([], usage=_usage(exchange), **extra))
+                except CmifError as error:
+                    yield _sse(error_body(error))
+                yield "data: [DONE]\n\n"
+
+        return StreamingResponse(chunks(), media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"})
+
+    async def _models(self, _request: HttpRequest, _tenant: str) -> Response:
+        return JSONResponse({"object": "list", "data": [self._model_card()]})
+
+    async def _model(self, request: HttpRequest, _tenant: str) -> Response:
+        if request.path_params["name"] != self.pipeline.bundle.manifest.name:
+            error = InputError("This gateway does not serve that model.", hint="GET /v1/models lists the one it serves.")
+            return JSONResponse(error_body(error, "model"), status_code=404)
+        return JSONResponse(self._model_card())
+
+    def _model_card(self) -> dict[str, Any]:
+        return {"id": self.pipeline.bundle.manifest.name, "object": "model", "created": 0, "owned_by": "cmif"}
+
+    async def _readyz(self, _request: HttpRequest) -> Response:
+        reasons = list(self._ready())
+        try:
+            await self.upstream.describe()
+        except CmifError as error:
+            reasons.append(str(error))
+        table = self.pipeline.bundle.table
+        told = {"ready": not reasons, "reasons": reasons, "table": {"k": table.k, "eps_in": table.eps_in, "eps_out": table.eps_out}}
+        return JSONResponse(told, status_code=503 if reasons else 200)
+
+    async def _metrics(self, _request: HttpRequest) -> Response:
+        return PlainTextResponse(self.metrics.render())
+
+
+async def _alive(_request: HttpRequest) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _json_body(request: HttpRequest) -> Any:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
+        chunks.append(chunk)
+    try:
+        return json.loads(b"".join(chunks))
+    except (ValueError, RecursionError):
+        raise InputError("The request body is not JSON.") from None
+
+
+async def _drain(exchange: Exchange) -> None:
+    async with aclosing(exchange.deltas()) as deltas:
+        async for _ in deltas:
+            pass
+
+
+async def _until_disconnect(request: HttpRequest, work: Any) -> None:
+    """Run ``work``; if the client goes away first, cancel it, which closes the engine's stream."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        await task
+    finally:
+        for waiting in (task, gone):
+            waiting.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnect(request: HttpRequest) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _logprobs(request: Request, entries: list[dict[str, Any]]) -> Any:
+    if not request.sampling.logprobs:
+        return None
+    if request.kind == "chat":
+        return {"content": entries, "refusal": None}
+    return {
+        "tokens": [e["token"] for e in entries],
+        "token_logprobs": [e["logprob"] for e in entries],
+        "top_logprobs": [{t["token"]: t["logprob"] for t in e["top_logprobs"]} for e in entries],
+    }
+
+
+def _usage(exchange: Exchange) -> dict[str, int]:
+    return usage(len(exchange.prepared.ids), sum(answer.completion_tokens for answer in exchange.answers))
+
+
+def _explanation(exchange: Exchange, watch: Stopwatch) -> dict[str, Any]:
+    """What `cmif demo` shows: for the caller's eyes, who typed the text and owns it."""
+    return {
+        "engine_saw": exchange.prepared.sent_text,
+        "answer_raw": exchange.answers[0].raw,
+        "epsilon": exchange.prepared.epsilon,
+        "steps_ms": {name: round(ms, 3) for name, ms in watch.steps_ms.items()},
+    }
+
+
+def _sse(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
+
+
+def _error_response(error: CmifError) -> JSONResponse:
+    headers = {}
+    match error:
+        case UnauthorisedError():
+            status = 401
+        case TooLargeError():
+            status = 413
+        case InputError():
+            status = 400
+        case BudgetExhaustedError():
+            status, headers = 403, {"x-should-retry": "false"}
+        case PrivacyError():
+            status, headers = 500, {"x-should-retry": "false"}
+        case EngineBusyError():
+            status, headers = 429, {"retry-after": str(error.retry_after_s)}
+        case EngineUnavailableError():
+            status, headers = 502, {"retry-after": "5"}
+        case EngineError():
+            status = 502
+        case _:
+            status = 500
+    return JSONResponse(error_body(error), status_code=status, headers=headers)
