@@ -1,0 +1,76 @@
+"""Evidence and claims: what a TEE hands over, and what its signatures prove.
+
+Verifiers (`dcap`, `snp`, `nitro`) turn evidence into claims; a policy decides whether those claims are good enough.
+A verifier raises :class:`AttestationError` only for what no policy may accept: a broken signature, a debug enclave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+REPORT_DATA_BYTES = 64
+MAX_EVIDENCE_BYTES = 64 * 1024
+MAX_COLLATERAL_BYTES = 256 * 1024
+MAX_CHAIN_CERTIFICATES = 8
+
+
+class TeeKind(StrEnum):
+    """Kinds of trusted execution environment. ``SIMULATED`` is for development and protects nothing."""
+
+    SGX = "sgx"
+    TDX = "tdx"
+    SNP = "snp"
+    NITRO = "nitro"
+    SIMULATED = "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the attesting side hands over. Nothing in it is trusted before it is verified.
+
+    ``data``: an SGX or TDX quote, an SNP report, a Nitro document. ``collateral``: Intel's signed collateral as JSON
+    text. ``chain``: certificates in PEM or DER, in any order, each entry one or more certificates.
+    """
+
+    kind: TeeKind
+    data: bytes
+    collateral: bytes = b""
+    chain: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Need:
+    """Something a strict reader refuses, found in evidence: ``Need("tcb_status", "OutOfDate")``.
+
+    A policy accepts it only where a widening names the same subject and value and gives a reason.
+    """
+
+    subject: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.subject} = {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What genuine evidence says; every field is covered by the vendor's signatures.
+
+    ``pins`` are identities that a policy lists (lowercase hex or decimal), ``floors`` are numbers for which a policy
+    sets a minimum. ``platform`` is "" where the machine hides its identity. ``report_data`` is what the enclave chose to bind: 64 bytes, or Nitro's ``user_data``.
+    ``issued`` is when the collateral was signed, where there is any.
+    """
+
+    kind: TeeKind
+    measurement: str
+    platform: str
+    tcb_status: str
+    advisories: tuple[str, ...]
+    report_data: bytes
+    pins: Mapping[str, str]
+    floors: Mapping[str, int] = field(default_factory=dict)
+    needs: tuple[Need, ...] = ()
+    issued: datetime | None = None
