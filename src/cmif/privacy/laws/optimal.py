@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -56,10 +57,11 @@ def optimal(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:
     ceiling = sparse.csr_matrix(
         (np.r_[one, -math.exp(epsilon) * one], (np.r_[cells, cells], np.r_[cells, column]))
     )
-    rows = sparse.csr_matrix((one, (cells // k, cells)), shape=(k, k * k + k))
-    answer = linprog(
+    rows: Any = sparse.csr_matrix((one, (cells // k, cells)), shape=(k, k * k + k))
+    inequalities: Any = sparse.vstack([floor, ceiling])
+    answer: Any = linprog(
         np.r_[(w[:, None] * d).ravel(), np.zeros(k)],
-        A_ub=sparse.vstack([floor, ceiling]),
+        A_ub=inequalities,
         b_ub=np.zeros(2 * k * k),
         A_eq=rows,
         b_eq=np.ones(k),
