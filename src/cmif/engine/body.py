@@ -1,4 +1,5 @@
-"""The server body on disk: a Hugging Face directory and `body.json`, which lists every file with size and SHA-256."""
+"""The server body on disk: a Hugging Face directory and `body.json`, which lists every file with size and
+SHA-256."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What an engine is: validated requests in, events out. Backends: `transformers.py` (in process), `vllm.py`."""
+"""What an engine is: validated requests in, events out. Backends: `transformers.py` (in process),
+`vllm.py`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from cmif.wire.frame import Frame, IdsFrame
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What `GET /v1/engine` tells: the model's digest and sizes (tokens, elements), and the largest row norm (L2)."""
+    """What `GET /v1/engine` tells: the model's digest and sizes (tokens, elements), and the largest row
+    norm (L2)."""
 
     model: str
     hidden: int
@@ -21,17 +22,30 @@ class EngineInfo:
     max_norm: float
 
 
+class EventStream(Protocol):
+    """The events of one request, ending with one :class:`DoneEvent`; an async generator is one."""
+
+    def __aiter__(self) -> EventStream: ...
+
+    async def __anext__(self) -> TokenEvent | DoneEvent:
+        """The next event. Raises :class:`EngineError` if the model fails on this request, leaving others
+        unharmed."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the request within one token, also when nothing was read yet."""
+        ...
+
+
 class Engine(Protocol):
     """One model behind the wire. Requests reach it only after `validate` let them through."""
 
     info: EngineInfo
 
-    def generate(self, request: Frame | IdsFrame) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
-        """Queue ``request`` now; iterate for its events, ending with one :class:`DoneEvent`.
+    def generate(self, request: Frame | IdsFrame) -> EventStream:
+        """Queue ``request`` now; iterate for its events, on the event loop that called this.
 
-        Closing the iterator stops the request within one token. Call it on the event loop that iterates. Raises
-        :class:`EngineBusyError` at once, before anything is queued; :class:`EngineError` from the iterator if the
-        model fails on this request, leaving others unharmed.
+        Raises :class:`EngineBusyError` at once, before anything is queued.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""The door before every engine: shape, finiteness, size and length of a request, whatever backend runs behind it.
+"""The door before every engine: shape, finiteness, size and length of a request, whatever backend runs
+behind it.
 
-Tenants share an engine. Under vLLM one row with a NaN poisons cache blocks that other tenants then reuse (PRs #39283
-and #50283), so a row is judged here, on the CPU, before any model sees it.
+Tenants share an engine. Under vLLM one row with a NaN poisons cache blocks that other tenants then reuse
+(PRs #39283 and #50283), so a row is judged here, on the CPU, before any model sees it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from cmif.wire.frame import Frame, IdsFrame
 from cmif.wire.rows import to_float
 
 NORM_SLACK = 1.07
-"""How far above the table's largest row a row may lie: fp8 moves an element by at most 1/16 of itself, int8 by less."""
+"""How far above the table's largest row a row may lie: fp8 moves an element by at most 1/16 of itself, int8
+by less."""
 
 
 def validate(request: Frame | IdsFrame, info: EngineInfo) -> None:
-    """Returns if ``request`` may run. Raises :class:`InputError` for another model or a token id out of range,
-    :class:`ContextLengthError` if prompt and answer do not fit, :class:`RowsRefusedError` for rows that are of another
-    size, not finite, or larger than any row of the model's own table."""
+    """Returns if ``request`` may run. Raises :class:`InputError` for another model or a token id out of
+    range, :class:`ContextLengthError` if prompt and answer do not fit, :class:`RowsRefusedError` for rows
+    that are of another size, not finite, or larger than any row of the model's own table."""
     if request.model != info.model:
         raise InputError(
             "The frame is for another model.", hint="Client bundle and server body must be of one split."

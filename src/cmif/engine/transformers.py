@@ -1,0 +1,294 @@
+"""The in-process engine: continuous batching of embedding rows over a Hugging Face model, on CPU or CUDA.
+
+One worker thread owns the model. Between two steps it drops what was cancelled, lets waiting requests in,
+prefills one chunk of one new request, and then decodes one token for every running one; a long prompt
+therefore delays others by one chunk at most, and a cancelled request stops within one token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from cmif.engine.body import load_body
+from cmif.engine.decoder import Decoder
+from cmif.engine.engine import EngineInfo
+from cmif.engine.sampling import Sampler
+from cmif.errors import BundleError, CmifError, EngineBusyError, EngineError
+from cmif.wire.events import DoneEvent, TokenEvent, TokenLogprobs
+from cmif.wire.frame import Frame, IdsFrame
+from cmif.wire.rows import to_float
+
+CHUNK = 512  # tokens of a prompt that one step prefills
+
+_Item = TokenEvent | DoneEvent | CmifError
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One request, from the queue to its last token. The worker alone writes it, but for ``cancelled``."""
+
+    request: Frame | IdsFrame
+    loop: asyncio.AbstractEventLoop
+    sampler: Sampler
+    items: asyncio.Queue[_Item] = field(default_factory=asyncio.Queue)
+    cancelled: bool = False
+    received: float = field(default_factory=time.monotonic)
+    length: int = 0  # tokens in the cache
+    produced: int = 0
+    last: int = 0  # the token that the next step embeds
+
+    @property
+    def prompt(self) -> int:
+        request = self.request
+        return len(request.ids) if isinstance(request, IdsFrame) else len(request.rows.index)
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.request.sampling.max_tokens
+
+
+def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype | None = None) -> Any:
+    """The `...ForCausalLM` of a Hugging Face directory, ready to run. float32 on a CPU, where it is also
+    what keeps greedy output the same alone and in a batch; bfloat16 elsewhere. Safetensors only, no remote
+    code."""
+    from transformers import AutoModelForCausalLM
+
+    if dtype is None:
+        dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    model = AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
+    return model.to(device).eval()
+
+
+class TransformersEngine:
+    """:class:`~cmif.engine.engine.Engine` over a Hugging Face model.
+
+    ``max_batch`` requests run at once, ``max_queue`` wait, and keys and values take at most ``kv_bytes``;
+    the context is cut to what fits in there.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        info: EngineInfo,
+        *,
+        max_batch: int = 8,
+        max_queue: int = 64,
+        kv_bytes: int = 4 << 30,
+    ) -> None:
+        if (model.config.hidden_size, model.config.vocab_size) != (info.hidden, info.vocab):
+            raise BundleError("The server body's sizes are not those of its config.json.")
+        self._decoder = Decoder(model)
+        self._kv_tokens = kv_bytes // self._decoder.cache.bytes_per_token
+        self.info = replace(info, context=min(info.context, self._kv_tokens))
+        self._max_batch, self._max_queue = max_batch, max_queue
+        self._waiting: deque[_Job] = deque()
+        self._active: list[_Job] = []  # slot order; those that decode come before those that still prefill
+        self._wake = threading.Condition()
+        self._closed = False
+        self.steps = 0  # decoding steps so far
+        self._worker = threading.Thread(target=self._work, name="cmif-engine", daemon=True)
+        self._worker.start()
+
+    @classmethod
+    def load(
+        cls, body: Path, *, device: str = "cpu", dtype: torch.dtype | None = None, **options: int
+    ) -> TransformersEngine:
+        """The engine of a server body, its files verified first. Raises :class:`BundleError`,
+        :class:`ArchitectureError`."""
+        verified = load_body(body)
+        return cls(load_model(verified.path, device=device, dtype=dtype), verified.info, **options)
+
+    def generate(self, request: Frame | IdsFrame) -> _Stream:
+        """As :meth:`cmif.engine.engine.Engine.generate`."""
+        job = _Job(request, asyncio.get_running_loop(), Sampler(request.sampling))
+        with self._wake:
+            if self._closed:
+                raise EngineError("The engine is shutting down.")
+            # What was cancelled while it waited holds no place.
+            self._waiting = deque(j for j in self._waiting if not j.cancelled)
+            if len(self._waiting) >= self._max_queue:
+                raise EngineBusyError(
+                    "The engine's queue is full.", retry_after_s=1 + len(self._waiting) // self._max_batch
+                )
+            self._waiting.append(job)
+            self._wake.notify()
+        return _Stream(job)
+
+    async def close(self) -> None:
+        """As :meth:`cmif.engine.engine.Engine.close`."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        await asyncio.to_thread(self._worker.join)
+
+    @property
+    def running(self) -> int:
+        """Requests that hold a slot now."""
+        return len(self._active)
+
+    def _work(self) -> None:
+        with torch.inference_mode():
+            while True:
+                with self._wake:
+                    while not (self._closed or self._waiting or self._active):
+                        self._wake.wait()
+                    if self._closed:
+                        break
+                    self._retire()
+                    self._admit()
+                self._step()
+        for job in (*self._active, *self._waiting):
+            _deliver(job, EngineError("The engine is shutting down."))
+
+    def _retire(self) -> None:
+        """Free the slots of cancelled and failed requests, keeping slots in use first and decoding ones
+        before the rest."""
+        for job in [j for j in self._active if j.cancelled]:
+            self._release(job)
+
+    def _release(self, job: _Job) -> None:
+        # Slots in use stay the first ones, and those that decode stay before those that prefill: two moves at most.
+        hole, decoding = self._active.index(job), self._decoding()
+        for end in ([decoding - 1] if hole < decoding else []) + [len(self._active) - 1]:
+            self._decoder.cache.move(end, hole)
+            self._active[hole] = self._active[end]
+            hole = end
+        self._active.pop()
+
+    def _decoding(self) -> int:
+        return sum(j.produced > 0 for j in self._active)
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._active) < self._max_batch:
+            job = self._waiting[0]
+            if not job.cancelled:
+                slots = len(self._active) + 1
+                length = max(j.total for j in (*self._active, job))
+                if slots > 1 and slots * length > self._kv_tokens:
+                    return
+                self._make_room(slots, length)
+                self._active.append(job)
+            self._waiting.popleft()
+
+    def _make_room(self, slots: int, length: int) -> None:
+        cache = self._decoder.cache
+        if slots > cache.slots or length > cache.length:
+            # Generously, so that the next request finds room; to the letter where that would pass the budget.
+            roomy = (
+                max(cache.slots, min(2 * slots, self._max_batch)),
+                max(cache.length, -(-length // 256) * 256),
+            )
+            cache.resize(*(roomy if roomy[0] * roomy[1] <= self._kv_tokens else (slots, length)))
+        cache.clear(slots - 1)
+
+    def _step(self) -> None:
+        decoding = self._decoding()
+        if decoding < len(self._active):
+            job = self._active[decoding]
+            self._guarded([job], lambda: self._prefill(job, decoding))
+            self._retire()
+        if jobs := self._active[: self._decoding()]:
+            self._guarded(jobs, lambda: self._decode(jobs))
+
+    def _guarded(self, jobs: list[_Job], run: Callable[[], None]) -> None:
+        """A failure ends the requests it happened to, and only those."""
+        try:
+            run()
+        except (RuntimeError, ValueError, IndexError, MemoryError):
+            for job in jobs:
+                _deliver(job, EngineError("The model failed on this request."))
+                job.cancelled = True
+
+    def _prefill(self, job: _Job, slot: int) -> None:
+        n = min(CHUNK, job.prompt - job.length)
+        hidden = self._decoder.prefill(slot, self._rows(job.request, job.length, n), job.length)
+        job.length += n
+        if job.length == job.prompt:
+            self._emit([job], self._decoder.logits(hidden))
+
+    def _rows(self, request: Frame | IdsFrame, start: int, n: int) -> Tensor:
+        if isinstance(request, IdsFrame):
+            return self._decoder.embed(torch.from_numpy(request.ids[start : start + n]).long())
+        rows = to_float(request.rows.unique[request.rows.index[start : start + n]])
+        return torch.from_numpy(rows).to(self._decoder.device)
+
+    def _decode(self, jobs: list[_Job]) -> None:
+        rows = self._decoder.embed(torch.tensor([j.last for j in jobs]))
+        hidden = self._decoder.decode(rows, [j.length for j in jobs])
+        self.steps += 1
+        for job in jobs:
+            job.length += 1
+        self._emit(jobs, self._decoder.logits(hidden))
+
+    def _emit(self, jobs: list[_Job], logits: Tensor) -> None:
+        best, choice = logits.max(-1)
+        finite, greedy = best.isfinite().tolist(), choice.tolist()
+        for i, job in enumerate(jobs):
+            if not finite[i]:
+                _deliver(job, EngineError("The model's output for this request is not finite."))
+                job.cancelled = True
+                continue
+            logprobs: TokenLogprobs | None = None
+            token = greedy[i]
+            if not job.sampler.plain:
+                token, logprobs = job.sampler.pick(logits[i])
+            self._advance(job, token, logprobs)
+
+    def _advance(self, job: _Job, token: int, logprobs: TokenLogprobs | None) -> None:
+        sampling = job.request.sampling
+        reason: Literal["stop", "length"] | None = "stop" if token in sampling.stop_ids else None
+        sent = job.produced
+        job.produced, job.last = job.produced + 1, token
+        if reason is None:
+            sent += 1
+            _deliver(job, TokenEvent((token,), () if logprobs is None else (logprobs,)))
+            reason = "length" if job.produced >= sampling.max_tokens else None
+        if reason is not None:
+            elapsed = (time.monotonic() - job.received) * 1e3
+            _deliver(job, DoneEvent(reason, job.prompt, sent, elapsed))
+            job.cancelled = True  # frees the slot before the next step
+
+
+def _deliver(job: _Job, item: _Item) -> None:
+    if not job.cancelled:
+        try:
+            job.loop.call_soon_threadsafe(job.items.put_nowait, item)
+        except RuntimeError:  # the loop is gone, and the one who asked with it
+            job.cancelled = True
+
+
+class _Stream:
+    """The events of one job, as its :class:`~cmif.engine.engine.EventStream`."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job, self._ended = job, False
+
+    def __aiter__(self) -> _Stream:
+        return self
+
+    async def __anext__(self) -> TokenEvent | DoneEvent:
+        if self._ended:
+            raise StopAsyncIteration
+        item = await self._job.items.get()
+        self._ended = not isinstance(item, TokenEvent)
+        if isinstance(item, CmifError):
+            raise item
+        return item
+
+    async def aclose(self) -> None:
+        self._ended = self._job.cancelled = True
+
+    def __del__(self) -> None:
+        self._job.cancelled = True
