@@ -22,10 +22,10 @@ class StopFilter:
         if not self._stops or self.hit:
             return "" if self.hit else text
         self._held += text
-        found = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
-        if found:
+        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if found:  # the one that is complete first, however the text was cut into chunks
             self.hit = True
-            out, self._held = self._held[: min(found)], ""
+            out, self._held = self._held[: min(found)[1]], ""
             return out
         keep = max(_overlap(self._held, stop) for stop in self._stops)
         out, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]

@@ -1,0 +1,70 @@
+"""The rings of the design: who may import whom, what the enclave drags in, and that it cannot reach the network."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cmif.enclave.detect import default_detectors
+from cmif.enclave.memo import Draw
+from cmif.enclave.pipeline import Pipeline
+from cmif.enclave.policy import Policy
+from cmif.gateway.bundles import open_bundle
+
+ROOT = Path(__file__).parents[2]
+_HEAVY = {"torch", "transformers", "scipy", "sklearn", "matplotlib", "dcap_qvl", "openai"}
+
+
+def test_every_import_points_down() -> None:
+    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def _closure(module: str) -> set[str]:
+    code = f"import json, sys, {module}; print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("module", ["cmif.enclave.pipeline", "cmif.gateway.app", "cmif.gateway.bundles", "cmif.gateway.start"])
+def test_what_runs_in_the_tee_is_small(module: str) -> None:
+    assert not _closure(module) & _HEAVY
+
+
+def test_the_enclave_needs_no_server_and_no_database() -> None:
+    assert not _closure("cmif.enclave.pipeline") & {"aiohttp", "starlette", "uvicorn", "sqlite3", "httpx", "requests"}
+
+
+class Memory:
+    """A store in memory: what the enclave itself needs of the world."""
+
+    def __init__(self) -> None:
+        self.memo: dict[bytes, bytes] = {}
+
+    def recall(self, conversation: bytes) -> dict[bytes, bytes]:
+        return dict(self.memo)
+
+    def commit(self, tenant: str, conversation: bytes, draws: dict[bytes, Draw]) -> dict[bytes, bytes]:
+        self.memo.update({unit: draw.sealed for unit, draw in draws.items()})
+        return {unit: draw.sealed for unit, draw in draws.items()}
+
+
+def test_the_whole_pipeline_runs_with_sockets_disabled(tiny_split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """import-linter cannot see egress inside third-party code, so every way to a socket raises here."""
+    bundle = open_bundle(tiny_split / "client")
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("the enclave opened a socket")
+
+    for name in ("socket", "create_connection", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+    pipeline = Pipeline(bundle, Policy.named("content"), default_detectors(), Memory(), b"k" * 32)
+    request = {"messages": [{"role": "user", "content": "John Smith, +44 20 7946 0958, mail j@smith.org, has diabetes."}]}
+    prepared = pipeline.prepare(request, tenant="t", conversation="c", max_tokens=8)
+    assert prepared.rows.unique.shape[1] == bundle.manifest.hidden
+    assert "Smith" not in prepared.sent_text
