@@ -1,0 +1,276 @@
+"""The engine's HTTP face: a frame in, server-sent events out. Knows nothing about how a backend runs the model.
+
+Its log lines hold counts and times, never content: no rows, ids, salts or addresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from cmif.engine.engine import Engine, EventStream
+from cmif.engine.validate import validate
+from cmif.errors import (
+    CmifError,
+    EngineBusyError,
+    EngineError,
+    FrameTooLargeError,
+    InputError,
+    RowsRefusedError,
+    UnknownRowsError,
+    WireError,
+)
+from cmif.wire.events import CONTENT_TYPE as EVENTS_TYPE
+from cmif.wire.events import DoneEvent, ErrorEvent, encode_event
+from cmif.wire.frame import CODECS, CONTENT_TYPE, Limits
+from cmif.wire.session import CAPACITY, Received, SessionStore
+
+log = logging.getLogger("cmif.engine")
+
+_UPLOAD_S = 60.0  # a frame that takes longer to arrive is given up
+_UPLOADING = 512 << 20  # bytes of frames that may be arriving at once, over all clients
+
+
+def limits_of(engine: Engine) -> Limits:
+    """What a frame for ``engine`` may weigh: its context in dense bf16 rows, and never more than 256 MiB."""
+    info = engine.info
+    return Limits(info.hidden, info.context, min(info.context * (2 * info.hidden + 8) + (1 << 16), 256 << 20))
+
+
+def make_app(engine: Engine, *, sessions: SessionStore | None = None) -> Starlette:
+    """`POST /v1/generate`, `GET /v1/engine` and `GET /healthz` over ``engine``, which is closed with the app."""
+    front = _Front(engine, SessionStore() if sessions is None else sessions)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await engine.close()
+
+    routes = [
+        Route("/v1/generate", front.generate, methods=["POST"]),
+        Route("/v1/engine", front.describe, methods=["GET"]),
+        Route("/healthz", front.health, methods=["GET"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+class _Front:
+    def __init__(self, engine: Engine, sessions: SessionStore) -> None:
+        self._engine, self._sessions = engine, sessions
+        self._limits = limits_of(engine)
+        self._uploading = 0
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def describe(self, _: Request) -> Response:
+        info = self._engine.info
+        return JSONResponse(
+            {
+                "model": info.model,
+                "hidden": info.hidden,
+                "context": info.context,
+                "vocab": info.vocab,
+                "max_norm": info.max_norm,
+                "codecs": CODECS,
+                "session_rows": CAPACITY,
+                "max_bytes": self._limits.max_bytes,
+            }
+        )
+
+    async def generate(self, request: Request) -> Response:
+        started = time.monotonic()
+        try:
+            if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
+                raise WireError(f"The content type must be {CONTENT_TYPE}.")
+            data = await self._read(request)
+            received = await asyncio.to_thread(self._receive, data)
+            stream = self._engine.generate(received.frame)
+            try:
+                self._sessions.accept(received)
+            except UnknownRowsError:
+                await stream.aclose()
+                raise
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is there to read it
+        except CmifError as error:
+            return _refusal(error)
+        return _EventResponse(stream, started)
+
+    def _receive(self, data: bytes) -> Received:
+        received = self._sessions.receive(data, self._limits)
+        validate(received.frame, self._engine.info)
+        return received
+
+    async def _read(self, request: Request) -> bytes:
+        """The body, refused as soon as it is known to be too large."""
+        limit = self._limits.max_bytes
+        declared = request.headers.get("content-length", "0")
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > limit:
+            raise FrameTooLargeError(f"The frame is larger than {limit} bytes.")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(_UPLOAD_S):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    self._uploading += len(chunk)
+                    if size > limit:
+                        raise FrameTooLargeError(f"The frame is larger than {limit} bytes.")
+                    if self._uploading > _UPLOADING:
+                        raise EngineBusyError("Too many frames are arriving at once.")
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise WireError("The frame took too long to arrive.") from None
+        finally:
+            self._uploading -= size
+        return b"".join(chunks)
+
+
+class _EventResponse(Response):
+    """Streams events while watching the connection: a client that goes away stops its request."""
+
+    def __init__(self, stream: EventStream, started: float) -> None:
+        super().__init__(media_type=EVENTS_TYPE, headers={"cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._stream, self._started = stream, started
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, gone):
+                task.cancel()
+            await self._stream.aclose()
+            await asyncio.gather(sending, gone, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        outcome = ErrorEvent(EngineError.code, "The engine ended the stream early.")
+        try:
+            async for event in self._stream:
+                await send({"type": "http.response.body", "body": encode_event(event), "more_body": True})
+                if isinstance(event, DoneEvent):
+                    log.info(
+                        "generated %d tokens from %d in %.0f ms",
+                        event.completion_tokens,
+                        event.prompt_tokens,
+                        (time.monotonic() - self._started) * 1e3,
+                    )
+                    break
+            else:
+                raise EngineError(outcome.message)
+        except CmifError as error:
+            log.warning("a request failed: %s", error.code)
+            body = encode_event(ErrorEvent(error.code, error.message))
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(error: CmifError) -> Response:
+    """400 for what the client sent, 409 to send a session again, 413 too large, 429 full, 503 else."""
+    headers = {}
+    match error:
+        case FrameTooLargeError():
+            status = 413
+        case UnknownRowsError():
+            status = 409
+        case WireError() | InputError() | RowsRefusedError():
+            status = 400
+        case EngineBusyError():
+            status = 429
+            headers["retry-after"] = str(error.retry_after_s)
+        case _:
+            status = 503
+    log.info("refused a request: %s", error.code)
+    return JSONResponse({"error": {"code": error.code, "message": str(error)}}, status, headers)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._ready, flush=True)
+
+
+def serve_engine(
+    engine: Engine,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
+    """Serve ``engine`` until SIGINT or SIGTERM. Port 0 takes a free one. With ``certificate`` and ``key`` (PEM), over TLS.
+
+    Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
+    :class:`InputError` when the address is taken.
+    """
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError:
+        raise InputError(
+            f"Cannot listen on port {port} there.", hint="Choose another --port, or 0."
+        ) from None
+    bound = listener.getsockname()[1]
+    scheme = "https" if certificate else "http"
+    name = f"[{host}]" if ":" in host else host
+    ready = json.dumps({"ready": True, "url": f"{scheme}://{name}:{bound}", "model": engine.info.model})
+    config = uvicorn.Config(
+        make_app(engine),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+    )
+    with listener:
+        _Server(config, ready).run(sockets=[listener])
+
+
+def serve(
+    body: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    device: str = "cpu",
+    max_batch: int = 8,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
+    """`cmif serve`: verify ``body``, load it into the transformers engine, serve it. As :func:`serve_engine`; raises
+    :class:`BundleError` or :class:`ArchitectureError` before anything listens."""
+    from cmif.engine.transformers import TransformersEngine
+
+    engine = TransformersEngine.load(body, device=device, max_batch=max_batch)
+    serve_engine(engine, host=host, port=port, certificate=certificate, key=key)
