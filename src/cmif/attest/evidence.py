@@ -60,8 +60,9 @@ class Claims:
     """What genuine evidence says; every field is covered by the vendor's signatures.
 
     ``pins`` are identities that a policy lists (lowercase hex or decimal), ``floors`` are numbers for which a policy
-    sets a minimum. ``platform`` is "" where the machine hides its identity. ``report_data`` is what the enclave chose to bind: 64 bytes, or Nitro's ``user_data``.
-    ``issued`` is when the collateral was signed, where there is any.
+    sets a minimum, ``needs`` what only a widening accepts. ``platform`` is "" where the machine hides its identity.
+    ``report_data`` is what the enclave chose to bind: 64 bytes, or Nitro's ``user_data``. ``issued`` is when the
+    collateral was signed, where there is any.
     """
 
     kind: TeeKind

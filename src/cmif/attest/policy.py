@@ -127,10 +127,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules, and the longest time since Intel signed the collateral (None: as long as it is itself valid)."""
+    """Rules; the longest time since Intel signed the collateral (None: as long as it is itself valid); and the digests
+    of the gateway configurations that may get a key or call themselves ready (`cmif attest config-digest`)."""
 
     rules: tuple[Rule, ...] = ()
     max_collateral_age_s: int | None = None
+    config_digests: frozenset[str] = frozenset()
 
     def of_kind(self, kind: TeeKind) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules if rule.kind is kind)
@@ -147,6 +149,9 @@ class Policy:
         age = raw.pop("max_collateral_age_s", None)
         if age is not None and (not _is_number(age) or age == 0):
             raise InputError("The policy's max_collateral_age_s is not a positive number of seconds.")
+        configs = (
+            _pin(raw.pop("config_digests"), 48, "config_digests") if "config_digests" in raw else frozenset()
+        )
         rules = []
         for key, tables in raw.items():
             if key not in list(TeeKind):
@@ -156,7 +161,7 @@ class Policy:
             if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
                 raise InputError(f"The policy's {key} is not a list of rules.", hint=f"Write [[{key}]].")
             rules += [_rule(TeeKind(key), table, f"{key}[{n}]") for n, table in enumerate(tables)]
-        return cls(tuple(rules), age)
+        return cls(tuple(rules), age, configs)
 
 
 def _is_number(value: Any) -> bool:

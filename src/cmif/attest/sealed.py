@@ -1,8 +1,8 @@
 """A sealed bundle: the client bundle encrypted file by file, readable only with the content key of its epoch.
 
-On disk: ``sealed.json`` and one ``NAME.sealed`` per file. ``sealed.json`` is public and trusted for nothing: every file's
-associated data binds bundle, epoch, name and size, so a file moved between names, bundles or epochs does not open. The
-bundle's id is the SHA-256 of its manifest, which names the SHA-256 of every other file.
+On disk: ``sealed.json`` and one ``NAME.sealed`` per file. ``sealed.json`` is public and trusted for nothing: every
+file's associated data binds bundle, epoch, name and size, so a file moved between names, bundles or epochs does not
+open. The bundle's id is the SHA-256 of its manifest, which names the SHA-256 of every other file.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def _open_file(folder: Path, key: bytes, header: SealedHeader, name: str) -> NDA
                 raise SealError(f"{name} is not of the size its header says.")
             file.seek(0)
             out = np.empty(size, dtype=np.uint8)
-            decrypt_into(
-                key, associated_data(header.bundle, header.epoch, name, size), file, memoryview(out).cast("B")
-            )
+            decrypt_into(key, associated_data(header.bundle, header.epoch, name, size), file, out.data)
     except OSError:
         raise SealError(f"{name} is missing from the sealed bundle.") from None
     return out

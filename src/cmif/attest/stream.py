@@ -1,7 +1,7 @@
 """Streaming AEAD in bounded memory: Tink's `AES256_GCM_HKDF_1MB` wire format on `cryptography`'s AES-GCM.
 
-A ciphertext is ``header | segment 0 | segment 1 | ...``. The header is one length byte (40), a 32-byte salt and a 7-byte
-nonce prefix. A segment is AES-256-GCM under HKDF-SHA256(key, salt, associated data) (RFC 5869) with the nonce
+A ciphertext is ``header | segment 0 | segment 1 | ...``. The header is one length byte (40), a 32-byte salt and a
+7-byte nonce prefix. A segment is AES-256-GCM under HKDF-SHA256(key, salt, associated data) (RFC 5869) with the nonce
 ``prefix | counter (4 bytes) | last (1 byte)``; 1 MiB with its tag, the first one shorter by the header. Security: the
 online AEAD OAE2 (Hoang, Reyhanitabar, Rogaway, Vizár 2015): no segment can be altered, moved, dropped or appended.
 """
@@ -57,8 +57,8 @@ def encrypt(key: bytes, associated: bytes, source: Source, sink: Sink, size: int
 def decrypt_into(key: bytes, associated: bytes, source: Source, out: memoryview) -> None:
     """Decrypt into ``out``, a writable buffer of exactly the plaintext's size; nothing else holds plaintext.
 
-    Raises :class:`SealError` for a wrong key, other associated data, and anything altered, truncated or appended; ``out``
-    is then zero again.
+    Raises :class:`SealError` for a wrong key, other associated data, and anything altered, truncated or appended;
+    ``out`` is then zero again.
     """
     header, buffer = memoryview(bytearray(_HEADER)), memoryview(bytearray(SEGMENT_BYTES))
     try:

@@ -1,0 +1,72 @@
+"""TLS pinned by public key: a context that finishes a handshake only with a key that a grant names.
+
+Certificate authorities play no part: the pins come from the provider's signed grant, names and dates say nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmif.errors import AttestationError
+
+
+def spki_sha256(der: bytes) -> str:
+    """SHA-256 (hex) of the SubjectPublicKeyInfo in a certificate (DER)."""
+    key = x509.load_der_x509_certificate(der).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def require_pinned(der: bytes | None, pins: Iterable[str]) -> None:
+    """Raises :class:`AttestationError` (check ``engine_spki``) unless the certificate's key is among ``pins``."""
+    expected = sorted(pins)
+    seen = spki_sha256(der) if der else None
+    if seen not in expected:
+        raise AttestationError(
+            "The engine's TLS key is not one that the provider's grant names.",
+            check="engine_spki",
+            expected=expected,
+            seen=seen,
+        )
+
+
+class WrongKeyError(ssl.SSLCertVerificationError):
+    """What a pinned handshake raises, for any TLS client to treat as a failed verification."""
+
+
+def pinned_context(pins: Iterable[str]) -> ssl.SSLContext:
+    """A TLS 1.3 client context whose handshake fails, before anything is sent, unless the peer's key is pinned.
+
+    ``pins`` are SHA-256 hashes (hex) of SubjectPublicKeyInfo; none means that every handshake fails.
+    """
+    allowed = tuple(pins)
+
+    def check(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
+        try:
+            require_pinned(connection.getpeercert(binary_form=True), allowed)
+        except (AttestationError, ValueError):
+            raise WrongKeyError("the engine's TLS key is not pinned by the grant") from None
+
+    class PinnedObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            check(self)
+
+    class PinnedSocket(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            check(self)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    shaped: Any = context
+    shaped.sslobject_class = PinnedObject
+    shaped.sslsocket_class = PinnedSocket
+    return context

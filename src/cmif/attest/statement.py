@@ -1,0 +1,131 @@
+"""What a running gateway says of itself: evidence over a nonce, bound to its configuration, bundle and TLS key.
+
+The caller sends a fresh nonce and recomputes the report data, so an old statement, another gateway's statement, or one
+for another configuration or TLS key does not fit. Nothing in the JSON is trusted beyond what the evidence binds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cmif.attest.appraise import Roots, require
+from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, Claims, Evidence, TeeKind
+from cmif.attest.messages import NONCE_BYTES, encode
+from cmif.attest.policy import Policy
+from cmif.errors import AttestationError
+
+_LABEL = "cmif-statement/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the evidence vouches for: configuration digest (hex), bundle id (hex), and SHA-256 (hex) of the TLS public
+    key that the gateway made for itself, or "" where it serves without TLS of its own."""
+
+    config: str
+    bundle: str
+    tls_spki: str = ""
+
+    def report_data(self, nonce: bytes) -> bytes:
+        """The 64 bytes that the evidence must carry for ``nonce``."""
+        return hashlib.sha512(encode([_LABEL, nonce, self.config, self.bundle, self.tls_spki])).digest()
+
+
+def parse_nonce(text: str) -> bytes:
+    """A nonce of 32 bytes in hex. Raises :class:`AttestationError` for anything else."""
+    try:
+        nonce = bytes.fromhex(text)
+    except ValueError:
+        nonce = b""
+    if len(nonce) != NONCE_BYTES:
+        raise AttestationError(
+            "The nonce is malformed.", check="nonce", expected="32 bytes in hexadecimal", seen=len(text)
+        )
+    return nonce
+
+
+def statement(subject: Subject, evidence: Evidence) -> dict[str, Any]:
+    """The statement as JSON."""
+    return {
+        "v": 1,
+        "tee": str(evidence.kind),
+        "config_digest": subject.config,
+        "bundle": subject.bundle,
+        "tls_spki": subject.tls_spki,
+        "evidence": _text(evidence.data),
+        "collateral": _text(evidence.collateral),
+        "chain": [_text(entry) for entry in evidence.chain],
+    }
+
+
+def require_statement(
+    told: Any,
+    nonce: bytes,
+    policy: Policy,
+    at: datetime,
+    *,
+    tls_spki: str | None,
+    allow_simulated: bool = False,
+    roots: Roots | None = None,
+) -> tuple[Claims, Subject]:
+    """Claims and subject of a statement that ``policy`` accepts and that answers ``nonce``.
+
+    ``tls_spki`` is what the caller saw on the connection (None without TLS): where the statement names a key, the
+    connection must have ended there. Raises :class:`AttestationError` with the check that failed.
+    """
+    subject, evidence = _parse(told)
+    if tls_spki is not None and tls_spki != subject.tls_spki:
+        raise AttestationError(
+            "The connection does not end in the gateway that the evidence is about.",
+            check="tls_spki",
+            expected=subject.tls_spki or "a TLS key made inside the TEE",
+            seen=tls_spki,
+        )
+    if subject.config not in policy.config_digests:
+        raise AttestationError(
+            "The policy does not list this configuration.",
+            check="config_digest",
+            expected=sorted(policy.config_digests),
+            seen=subject.config,
+        )
+    claims = require(
+        evidence,
+        policy,
+        at,
+        report_data=subject.report_data(nonce),
+        allow_simulated=allow_simulated,
+        roots=roots,
+    )
+    return claims, subject
+
+
+def _parse(told: Any) -> tuple[Subject, Evidence]:
+    try:
+        if not isinstance(told, Mapping) or told["v"] != 1 or len(told["chain"]) > MAX_CHAIN_CERTIFICATES:
+            raise ValueError
+        subject = Subject(str(told["config_digest"]), str(told["bundle"]), str(told["tls_spki"]))
+        chain = tuple(_bytes(entry) for entry in told["chain"])
+        return subject, Evidence(
+            TeeKind(told["tee"]), _bytes(told["evidence"]), _bytes(told["collateral"]), chain
+        )
+    except (KeyError, TypeError, ValueError):
+        raise AttestationError(
+            "The gateway's statement is malformed.", check="format", expected="a statement", seen=None
+        ) from None
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError from None

@@ -1,0 +1,236 @@
+"""`cmif attest`: appraise evidence, write a policy from it, check a running gateway."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from cmif.attest.appraise import appraise as appraise_evidence
+from cmif.attest.appraise import verify as verify_evidence
+from cmif.attest.chain import load_certificates
+from cmif.attest.chain import spki_sha256 as certificate_spki
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.messages import NONCE_BYTES
+from cmif.attest.policy import Policy
+from cmif.attest.simulated import LABEL
+from cmif.attest.spki import spki_sha256
+from cmif.attest.statement import require_statement
+from cmif.attest.suggest import policy_for as suggest
+from cmif.errors import AttestationError, InputError
+
+app = typer.Typer(
+    help="Verify TEE evidence against a policy, and check a running gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+_MAX_STATEMENT_BYTES = 1 << 20
+
+Kind = Annotated[TeeKind, typer.Option(help="What the evidence is.")]
+EvidenceFile = Annotated[
+    Path, typer.Option("--evidence", help="Quote, report or document; .hex files are read as hex.")
+]
+Collateral = Annotated[Path | None, typer.Option(help="Intel's signed collateral (JSON), for sgx and tdx.")]
+Chain = Annotated[
+    list[Path] | None, typer.Option(help="Certificates, PEM or DER: ARK, ASK, VCEK or VLEK for snp.")
+]
+MoreChain = Annotated[
+    list[Path] | None, typer.Argument(metavar="[CHAIN]...", help="Further certificates after --chain.")
+]
+PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy (TOML).")]
+At = Annotated[str | None, typer.Option(help="Time of the verdict, ISO 8601; default: now.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AllowSimulated = Annotated[
+    bool,
+    typer.Option(
+        "--allow-simulated", help="Development: let a policy that names the simulated TEE accept it."
+    ),
+]
+
+
+@app.command()
+def appraise(
+    kind: Kind,
+    evidence: EvidenceFile,
+    policy: PolicyFile,
+    collateral: Collateral = None,
+    chain: Chain = None,
+    more: MoreChain = None,
+    at: At = None,
+    as_json: Json = False,
+    allow_simulated: AllowSimulated = False,
+) -> None:
+    """Accept or refuse evidence under a policy; exit status 1 when refused."""
+    given = _evidence(kind, evidence, collateral, chain, more)
+    verdict = appraise_evidence(given, _policy(policy), _time(at), allow_simulated=allow_simulated)
+    record = verdict.as_json()
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        _print(record)
+    raise typer.Exit(0 if verdict.accepted else 1)
+
+
+@app.command("policy-for")
+def policy_for(
+    kind: Kind,
+    evidence: EvidenceFile,
+    collateral: Collateral = None,
+    chain: Chain = None,
+    more: MoreChain = None,
+    at: At = None,
+) -> None:
+    """Print the policy that pins exactly what this evidence shows; fill in the reason of every widening."""
+    claims = verify_evidence(_evidence(kind, evidence, collateral, chain, more), _time(at))
+    typer.echo(suggest(claims), nl=False)
+
+
+@app.command()
+def verify(
+    url: Annotated[str, typer.Argument(help="The gateway, http(s)://host:port.")],
+    policy: PolicyFile,
+    as_json: Json = False,
+    allow_simulated: AllowSimulated = False,
+    save_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the checked gateway's TLS certificate (PEM) is written, for clients to trust."
+        ),
+    ] = None,
+) -> None:
+    """Check a running gateway: a fresh nonce, its evidence, your policy. Exit status 1 when refused."""
+    nonce = os.urandom(NONCE_BYTES)
+    told, der = _fetch(url, nonce)
+    try:
+        spki = spki_sha256(der) if der else None
+        claims, subject = require_statement(
+            told, nonce, _policy(policy), datetime.now(UTC), tls_spki=spki, allow_simulated=allow_simulated
+        )
+    except AttestationError as refusal:
+        record: dict[str, Any] = {"accepted": False, "reason": refusal.record()}
+    else:
+        record = {
+            "accepted": True,
+            "reason": None,
+            "tee": str(claims.kind),
+            "measurement": claims.measurement,
+            "platform": claims.platform,
+            "tcb_status": claims.tcb_status,
+            "advisories": list(claims.advisories),
+            "config_digest": subject.config,
+            "bundle": subject.bundle,
+            "tls_spki": subject.tls_spki,
+            "channel": "bound to the TEE"
+            if der
+            else "NOT BOUND: no TLS, anyone on the way can read and change",
+        }
+        if save_certificate and der:
+            save_certificate.write_text(ssl.DER_cert_to_PEM_cert(der), "ascii")
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        _print(record)
+    raise typer.Exit(0 if record["accepted"] else 1)
+
+
+@app.command()
+def spki(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.")]) -> None:
+    """Print the SHA-256 of a certificate's public key, as grants and statements pin it."""
+    typer.echo(certificate_spki(load_certificates([_read(certificate)])[0]))
+
+
+def _evidence(
+    kind: TeeKind, path: Path, collateral: Path | None, chain: list[Path] | None, more: list[Path] | None
+) -> Evidence:
+    data = _read(path)
+    if path.suffix == ".hex":
+        try:
+            data = bytes.fromhex(data.decode("ascii"))
+        except ValueError:
+            raise InputError("The evidence file ends in .hex but is not hexadecimal.") from None
+    files = tuple(_read(entry) for entry in [*(chain or []), *(more or [])])
+    return Evidence(kind, data, _read(collateral) if collateral else b"", files)
+
+
+def _policy(path: Path) -> Policy:
+    try:
+        return Policy.parse(_read(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        raise InputError("The policy is not UTF-8 text.") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise InputError(f"{path.name} is not readable.") from None
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError("--at is not an ISO 8601 time, such as 2026-01-31T12:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
+    """The statement, and the certificate the connection ended at. Certificate authorities play no part here."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError("The gateway's URL must be http(s)://host:port.")
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(
+            parts.hostname, parts.port or 443, timeout=30, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=30)
+    try:
+        connection.connect()
+        sock = connection.sock
+        der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        connection.request("GET", f"/attestation?nonce={nonce.hex()}")
+        answer = connection.getresponse()
+        data = answer.read(_MAX_STATEMENT_BYTES)
+    except (OSError, http.client.HTTPException):
+        raise AttestationError(
+            "The gateway does not answer.", check="gateway", expected="an answer", seen=None
+        ) from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise AttestationError(
+            "The gateway gives no statement.", check="gateway", expected=200, seen=answer.status
+        )
+    try:
+        return json.loads(data), der
+    except ValueError:
+        return None, der
+
+
+def _print(record: dict[str, Any]) -> None:
+    typer.echo("accepted" if record["accepted"] else "REFUSED")
+    if LABEL in (record.get("platform"), record.get("tcb_status")):
+        typer.echo(f"  {LABEL}")
+    reason = record["reason"]
+    if reason:
+        typer.echo(f"  {reason['message']}")
+        for key in ("check", "expected", "seen"):
+            typer.echo(f"  {key}: {json.dumps(reason[key])}")
+    for key, value in record.items():
+        if key not in ("accepted", "reason") and value not in (None, [], ""):
+            typer.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")

@@ -1,0 +1,112 @@
+"""What `cmif gateway --sealed` adds: the settings of a start inside a TEE, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from cmif.attest.evidence import TeeKind
+from cmif.attest.messages import config_digest
+from cmif.attest.produce import Gramine, Producer, producer
+from cmif.enclave.bundle import Bundle
+from cmif.enclave.policy import Policy
+from cmif.errors import InputError
+from cmif.gateway.selfsigned import enclave_tls
+from cmif.gateway.start import AttestedGateway, Terms, Unsealed
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """`--sealed` and what belongs to it."""
+
+    folder: Path
+    provider: str
+    provider_key: bytes
+    tee: TeeKind
+    collateral: Path | None
+    chain: tuple[Path, ...]
+
+    @classmethod
+    def parse(
+        cls,
+        folder: Path,
+        provider: str | None,
+        provider_key: Path | None,
+        tee: TeeKind | None,
+        collateral: Path | None,
+        chain: list[Path] | None,
+    ) -> Sealed:
+        """Raises :class:`InputError` unless everything that a start inside a TEE needs is given."""
+        if provider is None or provider_key is None or tee is None:
+            raise InputError("--sealed needs --provider, --provider-key and --tee.")
+        return cls(folder, provider, read_provider_key(provider_key), tee, collateral, tuple(chain or ()))
+
+
+def read_provider_key(path: Path) -> bytes:
+    """The provider's raw Ed25519 public key, 32 bytes in hexadecimal. Raises :class:`InputError`."""
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise InputError(
+            "--provider-key is not a file with 32 bytes in hexadecimal.",
+            hint="`cmif release` writes KEY.pub.",
+        )
+    return key
+
+
+def gateway_config(policy: Policy, wire: str, provider_key: bytes) -> bytes:
+    """The digest that evidence binds and policies list: what weakens protection if it is changed.
+
+    A deployment's own words and phrases are left out: they only ever protect more, and a digest of them could be guessed.
+    """
+    return config_digest(
+        {
+            "level": policy.level.value,
+            "tenant_budget": policy.tenant_budget,
+            "conversation_budget": policy.conversation_budget,
+            "row_noise": policy.row_noise,
+            "wire": wire,
+            "provider": provider_key,
+        }
+    )
+
+
+def enclave_key(made: Producer) -> bytes | None:
+    """The memo's key: sealed to this enclave under SGX; elsewhere None, a fresh one each start (old draws are not reused)."""
+    if isinstance(made, Gramine):
+        return hashlib.sha256(b"cmif memo key\0" + made.sealing_key()).digest()
+    return None
+
+
+def attested(
+    sealed: Sealed,
+    engine: str,
+    policy: Policy,
+    wire: str,
+    tls_names: tuple[str, ...],
+    build: Callable[
+        [Bundle, Producer, ssl.SSLContext, Callable[[], tuple[str, ...]], tuple[BaseRoute, ...], str | None],
+        Starlette,
+    ],
+) -> tuple[AttestedGateway, ssl.SSLContext | None, dict[str, str]]:
+    """The application, its TLS context (made in the TEE if ``tls_names``), and what to print when it listens."""
+    tls, spki = enclave_tls(tls_names) if tls_names else (None, "")
+    made = producer(sealed.tee, collateral=sealed.collateral, chain=sealed.chain)
+    config = gateway_config(policy, wire, sealed.provider_key)
+    terms = Terms(sealed.provider, sealed.provider_key, sealed.folder, engine, config, made, spki)
+
+    def from_unsealed(
+        unsealed: Unsealed, ready: Callable[[], tuple[str, ...]], routes: tuple[BaseRoute, ...]
+    ) -> Starlette:
+        return build(unsealed.bundle, made, unsealed.tls, ready, routes, unsealed.label)
+
+    told = {"serves": "gateway", "tee": str(sealed.tee), "config_digest": config.hex(), "tls_spki": spki}
+    return AttestedGateway(terms, from_unsealed), tls, told
