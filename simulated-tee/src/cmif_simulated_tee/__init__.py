@@ -1,0 +1,1 @@
+"""A simulated TEE for development. It protects nothing; see the README."""
