@@ -15,7 +15,9 @@ __all__ = ["GROUP", "Detector", "default_detectors", "detect_all", "merge", "plu
 
 def default_detectors() -> tuple[Detector, ...]:
     """Patterns with checksums, secrets, names, special categories."""
+    from cmif.enclave.detect.lexicon import special_categories
     from cmif.enclave.detect.names import Names
     from cmif.enclave.detect.patterns import Patterns
+    from cmif.enclave.detect.secrets import Secrets
 
-    return (Patterns(), Names())
+    return (Secrets(), Patterns(), Names(), special_categories())

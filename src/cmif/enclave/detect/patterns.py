@@ -1,16 +1,138 @@
-"""Placeholder of the first commit: e-mail only."""
+"""What has a form of its own: addresses of the net, cards, accounts, national numbers, dates, phones, records, streets.
+
+Each finder takes a text and yields spans; :class:`Patterns` runs them all. Where a check digit exists it
+decides the kind; a long number that passes none is still an ID, so that a mistyped card does not leave as
+it is.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Iterator
 
+from cmif.enclave.detect import checksums
+from cmif.enclave.detect.dates import dates
+from cmif.enclave.detect.phones import numbers
+from cmif.enclave.detect.records import records
+from cmif.enclave.detect.streets import streets
 from cmif.types import Kind, Span
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
+NAME = "patterns"
+
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w.+%'’-]{1,256}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
+    r"(?![\w@])"
+)
+_URL = re.compile(
+    r"(?i:(?<![\w])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
+)
+_URL_TAIL = ".,;:!?)]}'’”*_"
+_DOMAIN = re.compile(
+    r"(?i:(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|"
+    r"cloud|online|site|"
+    r"shop|tech|co|eu|uk|de|fr|es|nl|ch|se|dk|fi|pl|cz|hu|ro|pt|gr|ie|ca|au|nz|jp|cn|br|mx|ru|ua|tr|za|kr|"
+    r"sg|hk|bank|"
+    r"health|hospital|law|example|local|internal|corp|lan|test)(?![\w-]|\.[a-z])(?:[:/][^\s<>\"`{}|"
+    r"\\^]{0,2048})?)"
+)
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
+_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
+_CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){11,18}(?![\w]|[-.]\d)")
+_IBAN_START = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
+_GROUP = re.compile(r"[ -]?[A-Za-z0-9]")
 
 
 class Patterns:
-    name = "patterns"
+    """Everything this package finds by form."""
+
+    name = NAME
 
     def detect(self, text: str) -> list[Span]:
-        return [Span(*m.span(), Kind.EMAIL, self.name) for m in _EMAIL.finditer(text)]
+        spans = [
+            *_net(text),
+            *_accounts(text),
+            *_national(text),
+            *dates(text),
+            *records(text),
+            *streets(text),
+        ]
+        spans.extend(numbers(text))
+        return spans
+
+
+def _net(text: str) -> Iterator[Span]:
+    if "@" in text or "at" in text.lower():
+        for match in _EMAIL.finditer(text):
+            yield Span(*match.span(), Kind.EMAIL, NAME)
+    for pattern in (_URL, _DOMAIN):
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            while end > start and text[end - 1] in _URL_TAIL:
+                end -= 1
+            if end - start > 4:
+                yield Span(start, end, Kind.URL, NAME)
+    for match in _IPV4.finditer(text):
+        if all(int(part) < 256 for part in match.group().split(".")):
+            yield Span(*match.span(), Kind.IP, NAME)
+    if "::" in text or text.count(":") >= 7:
+        for match in _IPV6.finditer(text):
+            if _is_ipv6(match.group()):
+                yield Span(*match.span(), Kind.IP, NAME)
+    for match in _MAC.finditer(text):
+        yield Span(*match.span(), Kind.ID, NAME)
+
+
+def _is_ipv6(written: str) -> bool:
+    if written.count(":") < 2 or not any(char.isdigit() for char in written):
+        return False
+    try:
+        ipaddress.IPv6Address(written)
+    except ValueError:
+        return False
+    return True
+
+
+def _accounts(text: str) -> Iterator[Span]:
+    for match in _CARD.finditer(text):
+        if checksums.card(match.group()):
+            yield Span(*match.span(), Kind.CARD, NAME)
+    for match in _IBAN_START.finditer(text):
+        length = checksums.iban_length(match.group()[:2].upper())
+        end, count = match.end(), 4
+        while length and count < length and (following := _GROUP.match(text, end)):
+            end, count = following.end(), count + 1
+        if length == count and not text[end : end + 1].isalnum():
+            written = text[match.start() : end]
+            if checksums.iban(written):
+                yield Span(match.start(), end, Kind.IBAN, NAME)
+            elif sum(char.isdigit() for char in written) >= length // 2:
+                yield Span(match.start(), end, Kind.ID, NAME)
+
+
+_NATIONAL = (
+    (r"\d{3}[- ]\d{2}[- ]\d{4}", None),  # US SSN: the layout alone
+    (r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", None),  # UK national insurance
+    (r"\d{3} \d{3} \d{4}|\d{10}", checksums.nhs_number),
+    (r"\d{2} ?\d{3} ?\d{3} ?\d{3}", checksums.german_tax_id),
+    (r"\d{11}", checksums.polish_pesel),
+    (r"[XYZ]?[ .-]?\d{1,2}[.]?\d{3}[.]?\d{3}[ .-]?[A-Z]", checksums.spanish_id),
+    (r"[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", checksums.french_nir),
+    (r"\d{4} \d{4} \d{4}", checksums.aadhaar),
+    (r"\d{3}[ -]\d{3}[ -]\d{3}", checksums.canadian_sin),
+    (r"756\.\d{4}\.\d{4}\.\d{2}", None),  # Swiss AHV
+    (r"\d{6}[-+A]\d{3}[0-9A-Y]", None),  # Finnish, and with four digits Swedish and Danish, personal numbers
+    (r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", None),  # Italian codice fiscale
+    (r"\d{2}-\d{7}", None),  # US EIN
+)
+_NATIONAL_RULES = tuple(
+    (re.compile(rf"(?<![\w.-])(?:{form})(?![\w]|-\d)"), check) for form, check in _NATIONAL
+)
+
+
+def _national(text: str) -> Iterator[Span]:
+    for pattern, check in _NATIONAL_RULES:
+        for match in pattern.finditer(text):
+            if check is None or check(match.group()):
+                yield Span(*match.span(), Kind.NATIONAL_ID, NAME)

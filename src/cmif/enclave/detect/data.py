@@ -1,0 +1,14 @@
+"""The word lists that detectors read: packaged, public, lower case."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+
+@lru_cache(maxsize=32)
+def entries(name: str) -> frozenset[str]:
+    """The entries of ``cmif/enclave/data/<name>``: separated by commas and line ends, `#` starts a comment line."""
+    text = files("cmif.enclave").joinpath(f"data/{name}").read_text("utf-8")
+    lines = (line for line in text.split("\n") if not line.startswith("#"))
+    return frozenset(entry for line in lines for raw in line.split(",") if (entry := raw.strip()))

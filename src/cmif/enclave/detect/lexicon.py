@@ -1,0 +1,129 @@
+"""Words of special categories (GDPR art. 9 and 10, and money trouble), and a user's own lists.
+
+A found word is a ``Kind.WORD`` span: the mechanism replaces it under epsilon, it gets no surrogate. An entry of several
+words gives one span a word. A user's list may be PRIVATE instead: entries like code names, which get surrogates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cmif.enclave.detect.data import entries
+from cmif.enclave.words import is_stopword
+from cmif.types import Kind, Span
+
+CATEGORIES = ("health", "money", "faith", "origin", "politics", "sexuality", "union", "crime")
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*+")
+_PLURAL = re.compile(r"(?:'s|’s|s|es)\Z")
+_LONGEST = 4  # words in an entry
+
+# Word endings that only medicine uses; the everyday words that end so all the same are in ordinary_endings.txt.
+_MEDICAL = re.compile(
+    r"[a-z]{3,24}(?:itis|ectomy|otomy|ostomy|oplasty|oscopy|scopic|emia|aemia|oma|omas|osis|oses|pathy|"
+    r"pathic|algia|"
+    r"plegia|plegic|rrhea|rrhoea|rrhage|uria|pnea|pnoea|trophy|cillin|mycin|micin|cycline|floxacin|statin|"
+    r"sartan|"
+    r"dipine|olol|prazole|conazole|azepam|azolam|zepine|triptan|oxetine|traline|afil|gliptin|glutide|"
+    r"formin|parin|"
+    r"tinib|zumab|ximab|umab|pril|setron|caine|sone|solone|barbital|codone|morphone|virdine|navir|vudine)s?\Z"
+)
+_AGE = re.compile(
+    r"(?i:(?<![\w.])(\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)[ -]old\b|[ -]?(?:y/?o|yo|y\.o\.)(?!\w)|"
+    r"[- ]year[- ]old)"
+    r"|\b(?:aged?|age of|age is|age:|turned|turning|turn|i am|i'm|he is|she is|he's|she's)[ ]?(\d{1,3})"
+    r"(?![\w.,]?\d|[%:/]))"
+)
+
+
+class Lexicon:
+    """Finds the entries of word lists, whole words, any case, singular or plural."""
+
+    def __init__(self, words: Iterable[str], *, name: str = "lexicon", kind: Kind = Kind.WORD) -> None:
+        """``words``: entries of one to four words. ``kind``: WORD (the mechanism) or PRIVATE (a surrogate)."""
+        self.name = name
+        self._kind = kind
+        self._entries = frozenset(_key(entry) for entry in words if _key(entry))
+        self._first = frozenset(entry.split(" ")[0] for entry in self._entries if " " in entry)
+
+    def __contains__(self, word: str) -> bool:
+        return any(form in self._entries for form in _forms(word.lower()))
+
+    def detect(self, text: str) -> list[Span]:
+        tokens = [(m.start(), m.end(), m.group().lower().replace("’", "'")) for m in _TOKEN.finditer(text)]
+        spans: list[Span] = []
+        skip = 0
+        for i, (start, end, word) in enumerate(tokens):
+            if i < skip:
+                continue
+            length = self._phrase([token for _, _, token in tokens[i : i + _LONGEST]], word)
+            if length > 1:
+                skip = i + length
+                inner = [t for t in tokens[i:skip] if not is_stopword(t[2])]
+                if self._kind is Kind.WORD:
+                    spans.extend(Span(a, _bare_end(text, a, b), self._kind, self.name) for a, b, _ in inner)
+                else:
+                    spans.append(Span(start, tokens[skip - 1][1], self._kind, self.name))
+            elif length:
+                spans.append(Span(start, _bare_end(text, start, end), self._kind, self.name))
+            elif "-" in word:
+                spans.extend(self._parts(start, word))
+        return spans
+
+    def _phrase(self, following: list[str], word: str) -> int:
+        """How many of the ``following`` tokens are one entry; 0 for none."""
+        if self._first and any(form in self._first for form in _forms(word)):
+            for n in range(len(following), 1, -1):
+                head, last = " ".join(following[: n - 1]), following[n - 1]
+                if any(f"{head} {form}" in self._entries for form in _forms(last)):
+                    return n
+        return 1 if word in self else 0
+
+    def _parts(self, start: int, word: str) -> list[Span]:
+        spans = []
+        for match in re.finditer(r"[^-]+", word):
+            if match.group() in self:
+                spans.append(Span(start + match.start(), start + match.end(), self._kind, self.name))
+        return spans
+
+
+class SpecialCategories(Lexicon):
+    """The packaged lists, words with medical endings, and ages."""
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        """``extra``: a user's own entries, one to four words each."""
+        listed = {entry for category in CATEGORIES for entry in entries(f"special/{category}.txt")}
+        super().__init__(listed | set(extra), name="special")
+
+    def __contains__(self, word: str) -> bool:
+        return super().__contains__(word) or is_medical(word.lower())
+
+    def detect(self, text: str) -> list[Span]:
+        ages = [m.span(1) if m.group(1) else m.span(2) for m in _AGE.finditer(text)]
+        return super().detect(text) + [Span(start, end, Kind.WORD, self.name) for start, end in ages]
+
+
+def is_medical(word: str) -> bool:
+    """Whether a lower-case word ends as only medical words do ("tonsillitis", "rosuvastatin")."""
+    return _MEDICAL.match(word) is not None and word not in entries("special/ordinary_endings.txt")
+
+
+@lru_cache(maxsize=1)
+def special_categories() -> SpecialCategories:
+    return SpecialCategories()
+
+
+def _key(entry: str) -> str:
+    return " ".join(m.group().lower().replace("’", "'") for m in _TOKEN.finditer(entry))
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    singular = _PLURAL.sub("", word)
+    forms = (word, singular, word[:-1]) if word.endswith("s") else (word,)
+    return (*forms, word[:-3] + "y") if word.endswith("ies") else forms
+
+
+def _bare_end(text: str, start: int, end: int) -> int:
+    return end - 2 if text[end - 2 : end].lower() in ("'s", "’s") and end - start > 2 else end

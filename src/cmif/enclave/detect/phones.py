@@ -1,0 +1,65 @@
+"""Long numbers: telephone numbers where layout, cue or numbering plan say so, else an unknown ID.
+
+phonenumbers (the numbering plans of the world) is the slowest step of detection, so it is asked only about
+runs of at least seven digits that nothing else decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cmif.types import Kind, Span
+
+_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT")
+_LEAST = 7
+
+# Digits with at most three separators between two of them, from a digit to a digit, and an extension.
+_RUN = re.compile(
+    r"(?<![\w.,+])(?:\+|\(\+?|00)?\d(?:[ ().\-–/]{0,3}\d){5,24}"
+    r"(?:[ ]?(?:x|ext\.?|extension|#)[ ]?\d{1,6})?(?!\w|[.,]\d)"
+)
+_CUE = re.compile(
+    r"(?i:(?:phone|tel|telephone|mobile|cell|fax|call|calls|called|text|texted|ring|dial|whatsapp|desk|"
+    r"reach|contact|sms|"
+    r"landline|hotline|handy|telefon|tél|number|answering)\b[^\d\n]{0,24}\Z)"
+)
+_DECIMAL = re.compile(r"\d+\.\d+")
+_YEARS = re.compile(r"(?:1[5-9]|20|21)\d\d[ ]?[-–/. ][ ]?(?:1[5-9]|20|21)\d\d")
+_MONEY = re.compile(r"(?:[$€£¥₹]|(?i:usd|eur|gbp|chf|rs))[ ]?\Z")
+_LAYOUT = re.compile(r"[-()/–.+x#]")
+
+
+def numbers(text: str) -> Iterator[Span]:
+    """PHONE or ID spans of every run of seven digits or more that is no decimal, amount or span of years."""
+    for match in _RUN.finditer(text):
+        written = match.group()
+        digits = re.sub(r"\D", "", written)
+        if len(digits) < _LEAST or _DECIMAL.fullmatch(written) or _YEARS.fullmatch(written):
+            continue
+        before = text[max(0, match.start() - 40) : match.start()]
+        if _MONEY.search(before) or (written == digits and digits.endswith("000")):
+            continue
+        kind = Kind.PHONE if len(digits) <= 18 and _is_phone(written, digits, before) else Kind.ID
+        yield Span(*match.span(), kind, "patterns")
+
+
+def _is_phone(written: str, digits: str, before: str) -> bool:
+    if written.startswith(("+", "(+", "00")) or _CUE.search(before):
+        return True
+    if len(digits) <= 15 and _LAYOUT.search(written):
+        return True
+    return len(digits) <= 15 and _is_valid(written)
+
+
+def _is_valid(written: str) -> bool:
+    """Whether some numbering plan has this number."""
+    import phonenumbers
+
+    for region in _REGIONS:
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(written, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            return False
+    return False

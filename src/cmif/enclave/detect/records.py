@@ -1,0 +1,76 @@
+"""Record numbers: what a label announces, and codes of letters and digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cmif.types import Kind, Span
+
+_LABEL = (
+    r"m\.?r\.?n|medical record|hospital record|record|chart|patient|encounter|visit|specimen|sample|"
+    r"prescription|rx|nhs|medicare|"
+    r"medicaid|insurance|member|membership|subscriber|group|policy|claim|account|acct|a/c|customer|client|"
+    r"user|sort code|"
+    r"routing|aba|swift|bic|iban|invoice|order|purchase order|po|transaction|transfer|payment|reference|"
+    r"ref|booking|"
+    r"reservation|confirmation|ticket|tracking|shipment|case|docket|matter|file|dossier|contract|agreement|"
+    r"loan|mortgage|"
+    r"passport|driv(?:er|ing)(?:['’]?s)? licen[cs]e|licen[cs]e|licen[cs]e plate|plate|permit|visa|"
+    r"registration|vehicle|vin|"
+    r"chassis|serial|device|imei|asset|badge|employee|staff|personnel|student|payroll|tax|vat|ein|tin|itin|"
+    r"ssn|"
+    r"social security|national insurance|national id|identity card|id card|identification|id|employee id|"
+    r"cert(?:ificate)?|"
+    r"aktenzeichen|kundennummer|rechnungsnummer|versicherungsnummer|steuernummer|dossier|n° de client"
+)
+_NUMBER_WORD = r"(?:id|number|numbers|no|num|nr|nbr|code|reference|ref|card|plate|identifier|#|№|n°)"
+_LABELLED = re.compile(
+    rf"(?i:(?<![\w/-])(?:{_LABEL})(?P<word>(?:[ _-]{{0,2}}{_NUMBER_WORD}\.?){{0,3}})[ \t]{{0,3}}"
+    rf"(?P<link>(?:is|was|:|#|=|-|–|\(){{0,2}})[ \t]{{0,3}}[#:]?[ ]?)(?P<value>[A-Za-z0-9]"
+    rf"[A-Za-z0-9./_-]{{1,38}}[A-Za-z0-9])(?![\w])"
+)
+_NATIONAL = re.compile(
+    r"(?i:ssn|social security|national|nhs|passport|driv|identity card|id card|tax|tin|itin)"
+)
+# Letters and digits in one code, with four digits or more: INV-2024-00123, U62928788557186.
+_CODE = re.compile(
+    r"(?<![\w./@-])(?=[A-Za-z0-9]{0,40}\d|[A-Za-z]{1,8}[-/])[A-Za-z0-9]{1,40}+(?:[-/_]"
+    r"[A-Za-z0-9]{1,40}+){0,6}(?![\w@]|[./-]\w)"
+)
+_UUID = re.compile(r"(?<![\w-])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![\w-])")
+_HANDLE = re.compile(r"(?<![\w.@/])@[A-Za-z_]\w{2,30}(?![\w@(])")
+_SCIENTIFIC = re.compile(
+    r"\d+(?:\.\d+)?(?:e|E)[-+]?\d+|0x[0-9A-Fa-f]{1,8}|\d+(?:st|nd|rd|th|s|px|ms|kb|mb|gb|kg|mg|ml|mcg|km|"
+    r"cm|mm|hz|khz|mhz|ghz|k|m|bn|pm|am|h|hrs)",
+    re.I,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def records(text: str) -> Iterator[Span]:
+    """ID spans, NATIONAL_ID where the label says so; labels stay outside."""
+    for match in _LABELLED.finditer(text):
+        value = match["value"]
+        digits = sum(char.isdigit() for char in value)
+        explicit = (
+            bool(match["word"].strip(" _-")) or bool(match["link"].strip("-–(")) or "#" in match.group()
+        )
+        if digits >= (2 if explicit else 4) and not (_YEAR.fullmatch(value) and not explicit):
+            kind = Kind.NATIONAL_ID if _NATIONAL.match(match.group()) else Kind.ID
+            yield Span(match.start("value"), match.end("value"), kind, "patterns")
+    for match in _CODE.finditer(text):
+        code = match.group()
+        digits = sum(char.isdigit() for char in code)
+        if (
+            digits >= 4
+            and len(code) >= 6
+            and any(c.isalpha() for c in code)
+            and not _SCIENTIFIC.fullmatch(code)
+        ):
+            yield Span(*match.span(), Kind.ID, "patterns")
+    for match in _UUID.finditer(text):
+        yield Span(*match.span(), Kind.ID, "patterns")
+    for match in _HANDLE.finditer(text):
+        if match.start() and text[match.start() - 1] != "\n":
+            yield Span(*match.span(), Kind.ID, "patterns")
