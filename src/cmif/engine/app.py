@@ -158,7 +158,9 @@ class _EventResponse(Response):
             for task in (sending, gone):
                 task.cancel()
             await self._stream.aclose()
-            await asyncio.gather(sending, gone, return_exceptions=True)
+            for outcome in await asyncio.gather(sending, gone, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    log.error("a stream broke: %s", type(outcome).__name__)
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -226,7 +228,7 @@ def serve_engine(
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> None:
-    """Serve ``engine`` until SIGINT or SIGTERM. Port 0 takes a free one. With ``certificate`` and ``key`` (PEM), over TLS.
+    """Serve ``engine`` until SIGINT or SIGTERM. Port 0 takes a free one. ``certificate`` and ``key`` (PEM): over TLS.
 
     Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
     :class:`InputError` when the address is taken.

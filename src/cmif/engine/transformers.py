@@ -138,6 +138,11 @@ class TransformersEngine:
         """Requests that hold a slot now."""
         return len(self._active)
 
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a slot now."""
+        return sum(not j.cancelled for j in self._waiting)
+
     def _work(self) -> None:
         with torch.inference_mode():
             while True:

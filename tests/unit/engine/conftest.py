@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,24 @@ async def collect(stream: EventStream) -> tuple[list[int], DoneEvent]:
         assert isinstance(event, TokenEvent)
         ids += event.ids
     raise AssertionError("the stream ended without a done event")
+
+
+@contextmanager
+def held(engine: TransformersEngine, after: int = 0) -> Iterator[None]:
+    """The worker stops before decoding step number ``after`` and goes on when the block is left."""
+    gate, decode = threading.Event(), engine._decoder.decode
+
+    def gated(*arguments: Any) -> torch.Tensor:
+        if engine.steps >= after:
+            gate.wait(30)
+        return decode(*arguments)
+
+    engine._decoder.decode = gated  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        gate.set()
+        engine._decoder.decode = decode  # type: ignore[method-assign]
 
 
 async def until(condition: Callable[[], bool]) -> None:

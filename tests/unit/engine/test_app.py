@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import uvicorn
+
+import cmif.engine.app as app_module
+from cmif.engine.app import limits_of, make_app
+from cmif.engine.transformers import TransformersEngine
+from cmif.wire.events import DoneEvent, Event, EventReader, TokenEvent
+from cmif.wire.frame import CONTENT_TYPE, encode
+from cmif.wire.session import SessionEncoder, SessionStore
+
+from .conftest import Tiny, held, prompt, until
+
+FRAME = {"content-type": CONTENT_TYPE}
+
+
+@dataclass
+class Service:
+    url: str
+    client: aiohttp.ClientSession
+    engine: TransformersEngine
+    sessions: SessionStore
+
+    async def post(
+        self, data: Any, headers: dict[str, str] = FRAME
+    ) -> tuple[int, list[Event], dict[str, Any], Any]:
+        async with self.client.post(f"{self.url}/v1/generate", data=data, headers=headers) as answer:
+            body = await answer.read()
+            events = EventReader().feed(body) if answer.status == 200 else []
+            return answer.status, events, {} if events else json.loads(body), answer.headers
+
+
+@pytest_asyncio.fixture
+async def service(engine: TransformersEngine) -> AsyncIterator[Service]:
+    sessions = SessionStore()
+    config = uvicorn.Config(make_app(engine, sessions=sessions), port=0, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession() as client:
+        yield Service(f"http://127.0.0.1:{port}", client, engine, sessions)
+    server.should_exit = True
+    await task
+
+
+def ids_of(events: list[Event]) -> list[int]:
+    return [i for e in events if isinstance(e, TokenEvent) for i in e.ids]
+
+
+async def test_a_frame_in_tokens_out(service: Service, llama: Tiny) -> None:
+    ids = prompt(1, 12)
+    status, events, _, headers = await service.post(encode(llama.frame(ids, max_tokens=8), "bf16+zstd"))
+    assert status == 200
+    assert headers["content-type"].startswith("text/event-stream")
+    assert ids_of(events) == llama.reference(ids, 8)
+    done = events[-1]
+    assert isinstance(done, DoneEvent)
+    assert (done.reason, done.prompt_tokens, done.completion_tokens) == ("length", 12, 8)
+    assert done.engine_ms > 0
+
+
+async def test_ids_in_tokens_out(service: Service, llama: Tiny) -> None:
+    ids = prompt(2, 9)
+    _, events, _, _ = await service.post(encode(llama.ids_frame(ids, max_tokens=5)))
+    assert ids_of(events) == llama.reference(ids, 5)
+
+
+async def test_the_engine_describes_itself(service: Service, llama: Tiny) -> None:
+    async with service.client.get(f"{service.url}/v1/engine") as answer:
+        told = await answer.json()
+    assert told["model"] == llama.digest
+    assert {"hidden", "context", "vocab", "max_norm", "codecs"} <= set(told)
+    async with service.client.get(f"{service.url}/healthz") as answer:
+        assert answer.status == 200
+
+
+async def test_what_is_wrong_with_a_frame_is_told_apart(service: Service, llama: Tiny) -> None:
+    good = encode(llama.frame(prompt(1, 5), max_tokens=4))
+    poison = llama.frame(prompt(1, 5), max_tokens=4)
+    poison.rows.unique[0, 0] = 0x7FC0
+    large = llama.frame(prompt(1, 5), max_tokens=4)
+    large.rows.unique[0, 0] = 0x4700  # 32768.0
+    cases = [
+        (good[:-1], FRAME, 400, "malformed_frame"),
+        (good, {"content-type": "application/octet-stream"}, 400, "malformed_frame"),
+        (b"", FRAME, 400, "malformed_frame"),
+        (encode(poison), FRAME, 400, "rows_refused"),
+        (encode(large), FRAME, 400, "rows_refused"),
+        (encode(llama.frame(prompt(1, 5), max_tokens=4000)), FRAME, 400, "context_length_exceeded"),
+        (encode(llama.ids_frame([5000], max_tokens=4)), FRAME, 400, "invalid_input"),
+        (bytes(limits_of(service.engine).max_bytes + 1), FRAME, 413, "frame_too_large"),
+        (encode(llama.frame([7] * 300, max_tokens=4)), FRAME, 413, "frame_too_large"),
+    ]
+    for data, headers, status, code in cases:
+        got, _, body, _ = await service.post(data, headers)
+        assert (got, body["error"]["code"]) == (status, code)
+        assert body["error"]["message"]
+    assert service.engine.steps == 0  # nothing reached the model
+
+
+async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(service: Service) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 1 << 30:
+            sent += 1 << 16
+            yield bytes(1 << 16)
+
+    try:
+        status, *_ = await service.post(endless())
+        assert status == 413
+    except aiohttp.ClientError:
+        pass  # the engine may close the connection on a client that keeps sending
+    assert sent < 64 << 20
+
+
+async def test_uploads_together_are_bounded(
+    service: Service, llama: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "_UPLOADING", 100)
+    status, _, body, headers = await service.post(encode(llama.frame(prompt(1, 5), max_tokens=4)))
+    assert (status, body["error"]["code"]) == (429, "engine_busy")
+    assert int(headers["retry-after"]) >= 1
+
+
+async def test_a_full_queue_is_429_with_retry_after(service: Service, llama: Tiny) -> None:
+    data = encode(llama.frame(prompt(1, 5), max_tokens=240))
+    tasks = []
+    with held(service.engine):
+        while service.engine.queued < 4:
+            tasks.append(asyncio.create_task(service.post(data)))
+            await until(lambda: service.engine.running + service.engine.queued == len(tasks))
+        status, _, body, headers = await service.post(data)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert (status, body["error"]["code"]) == (429, "engine_busy")
+    assert int(headers["retry-after"]) >= 1
+    await until(lambda: not service.engine.running)
+
+
+async def test_a_client_that_goes_away_stops_its_request_within_one_token(
+    service: Service, llama: Tiny
+) -> None:
+    data = encode(llama.frame(prompt(1, 5), max_tokens=240))
+    # The worker is held until the server has seen the client go, so that the count below is no race.
+    with held(service.engine, after=3):
+        async with service.client.post(f"{service.url}/v1/generate", data=data, headers=FRAME) as answer:
+            await answer.content.readany()
+            await until(lambda: service.engine.steps == 3)
+            (job,) = service.engine._active
+            answer.close()
+        await until(lambda: job.cancelled)
+    await until(lambda: not service.engine.running)
+    assert service.engine.steps == 4
+
+
+async def test_a_session_over_http_and_a_restart_in_between(service: Service, llama: Tiny) -> None:
+    encoder = SessionEncoder("bf16")
+    sizes = []
+    for turn in range(3):
+        ids = prompt(1, 20 + turn)
+        frame = llama.frame(ids, salt="t", max_tokens=4)
+        if turn == 2:
+            service.sessions._sessions.clear()
+        pending = encoder.encode(frame)
+        status, events, body, _ = await service.post(pending.data)
+        if turn == 2:
+            assert (status, body["error"]["code"]) == (409, "unknown_rows")
+            encoder.reset()
+            pending = encoder.encode(frame)
+            status, events, body, _ = await service.post(pending.data)
+        assert status == 200
+        encoder.commit(pending)
+        sizes.append(len(pending.data))
+        assert ids_of(events) == llama.reference(ids, 4)
+    assert sizes[1] < sizes[0] / 3 < sizes[2]
+
+
+async def test_logs_hold_no_content(service: Service, llama: Tiny, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await service.post(encode(llama.frame(prompt(4, 9), salt="tenant-salt", max_tokens=6)))
+    poison = llama.frame(prompt(4, 9), salt="tenant-salt", max_tokens=6)
+    poison.rows.unique[:] = 0x7FC0
+    await service.post(encode(poison))
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("cmif")]
+    assert any("generated 6 tokens from 9" in line for line in lines)
+    assert any("rows_refused" in line for line in lines)
+    assert not any("tenant-salt" in line for line in caplog.messages)
