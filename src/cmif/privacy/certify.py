@@ -189,20 +189,25 @@ def spread(e: Entries) -> Fraction:
 
     M(y|x) = (1 - gamma) weight / 2^48 + gamma / |C|. For x' in another bucket than y the first term is 0, so
     with two buckets or more in a class the ratio is 1 + (1 - gamma) q_max |C| / gamma; with one, the
-    extremes of its columns.
+    extremes of its columns. Words outside the lexicon count as inputs too: they are replaced uniformly over
+    the class, 1 / |C| for every y. With two buckets that is already covered, since q_max |C| >= 1.
     """
     high, low = extremes(e)
     of_bucket = e.classes[e.members[e.starts[:-1]]]
+    keep = (1 - e.gamma) / TOTAL
     worst = Fraction(1)
     for cls in np.unique(of_bucket):
         mine = of_bucket == cls
-        background = e.gamma / int((e.classes == cls).sum())
-        keep = (1 - e.gamma) / TOTAL
+        uniform = Fraction(1, int((e.classes == cls).sum()))
+        background = e.gamma * uniform
         if mine.sum() > 1:
             worst = max(worst, 1 + keep * int(high[mine].max()) / background)
-        else:
-            pairs = zip(high[mine][0].tolist(), low[mine][0].tolist(), strict=True)
-            worst = max(worst, *((keep * h + background) / (keep * l + background) for h, l in pairs))
+            continue
+        for h, l in zip(high[mine][0].tolist(), low[mine][0].tolist(), strict=True):
+            outputs = keep * h + background, keep * l + background, uniform
+            worst = max(worst, max(outputs) / min(outputs))
+        if (e.columns[mine][0] >= 0).sum() * uniform < 1:  # some word is reported by the background alone
+            worst = max(worst, 1 / e.gamma)
     return worst
 
 

@@ -84,7 +84,7 @@ class Sampler:
             passed = self._sums[base + (position + (step - 1))] <= threshold
             position += step * passed
             step >>= 1
-        out = self._reports[self._bucket[indices] * self._width + position].astype(np.int64)
+        out: I64 = self._reports[self._bucket[indices] * self._width + position].astype(np.int64)
         background = below(self._gamma.denominator, len(indices)) < self._gamma.numerator
         chosen = np.flatnonzero(background)
         classes = self._class[indices[chosen]]
