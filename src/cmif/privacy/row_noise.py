@@ -66,7 +66,7 @@ def noisy_rows(
     r = np.asarray(rows, dtype=np.float64)
     if r.ndim != 2 or not np.isfinite(r).all():
         raise InputError("rows must be a finite matrix [m, d].")
-    out = r + noise(*r.shape, epsilon)
+    out = r + noise(r.shape[0], r.shape[1], epsilon)
     if max_norm is not None:
         out *= np.minimum(1.0, max_norm / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-300))
     return out.astype(np.float32)

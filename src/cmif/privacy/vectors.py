@@ -58,10 +58,12 @@ def features(
     ``axis``: float [n], about -1 to 1, see `task_axis`. Without the optional parts this is ``centred``
     itself.
     """
-    parts = [centred] if counter_fitted is None else [centred / 2, counter_fitted / 2]
+    parts: list[F32] = (
+        [centred] if counter_fitted is None else [centred * np.float32(0.5), counter_fitted * np.float32(0.5)]
+    )
     if axis is not None:
         parts.append(np.float32(scale) * np.asarray(axis, dtype=np.float32)[:, None])
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1)
 
 
 def frequency_weights(counts: npt.NDArray[np.number], power: float = 0.5) -> npt.NDArray[np.float64]:
@@ -73,7 +75,8 @@ def frequency_weights(counts: npt.NDArray[np.number], power: float = 0.5) -> npt
     if c.ndim != 1 or not c.size or not np.isfinite(c).all() or (c < 0).any():
         raise InputError("counts must be one dimension of finite numbers >= 0.")
     w: npt.NDArray[np.float64] = (c + 0.5) ** power
-    return w / w.mean()
+    w /= w.mean()
+    return w
 
 
 def read_pairs(lines: Iterable[str], words: Sequence[str]) -> I64:
@@ -112,7 +115,7 @@ def counter_fit(
     near = _neighbours(x, moved)
     pairs = np.concatenate([antonyms, synonyms, near])
     # a pair pulls with this strength while its condition holds: distance beyond what it is allowed to be
-    pull = np.repeat(np.float32([-1.0, 1.0, keep]), [len(antonyms), len(synonyms), len(near)])
+    pull = np.repeat(np.array([-1.0, 1.0, keep], dtype=np.float32), [len(antonyms), len(synonyms), len(near)])
     allowed = np.concatenate([np.ones(len(antonyms)), np.zeros(len(synonyms)), 1 - _cosines(x, near)]).astype(
         np.float32
     )
@@ -183,6 +186,6 @@ def task_axis(
     mean, level = x.mean(axis=0), y.mean()
     x = x - mean
     slope = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (y - level))
-    out = (np.asarray(vectors, dtype=np.float64) - mean) @ slope + level
-    out[known] = y
-    return out.astype(np.float32)
+    scored = (np.asarray(vectors, dtype=np.float64) - mean) @ slope + level
+    scored[known] = y
+    return np.asarray(scored, dtype=np.float32)
