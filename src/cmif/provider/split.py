@@ -21,6 +21,7 @@ from cmif.enclave.bundle import FILES, FORMAT, MANIFEST, ROWS, TABLE, TEMPLATE, 
 from cmif.enclave.tokenise import Tokeniser
 from cmif.errors import BundleError, InputError
 from cmif.privacy.build import build_table
+from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif.provider.architectures import require_row_lookup
 from cmif.provider.checkpoint import embedding_rows, header, weight_files
 from cmif.provider.lexicon import public_lexicon, word_vectors
@@ -167,9 +168,9 @@ def _write_client(client: Path, source: Path, rows: NDArray[np.uint16], digest: 
     if tokeniser.vocab > rows.shape[0]:
         raise InputError(f"The tokenizer has {tokeniser.vocab} ids, the table only {rows.shape[0]} rows.")
     lexicon = public_lexicon()
-    vectors = word_vectors(lexicon.words, tokeniser, rows)
+    vectors = centred_rows(word_vectors(lexicon.words, tokeniser, rows))
     table = build_table(
-        lexicon.words, lexicon.classes, vectors, bundle=digest, weights=np.sqrt(lexicon.counts)
+        lexicon.words, lexicon.classes, vectors, bundle=digest, weights=frequency_weights(lexicon.counts)
     )
     table.save(client / TABLE)
     return special
