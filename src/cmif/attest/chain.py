@@ -30,7 +30,7 @@ def load_certificates(chain: Iterable[bytes]) -> list[x509.Certificate]:
                 found += (
                     x509.load_pem_x509_certificates(entry) if pem else [x509.load_der_x509_certificate(entry)]
                 )
-            except ValueError:
+            except (ValueError, x509.InvalidVersion):
                 raise AttestationError(
                     "A certificate is malformed.",
                     check="chain",

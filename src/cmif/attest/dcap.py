@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cmif.attest.evidence import Claims, Evidence, Need, TeeKind
+from cmif.attest.evidence import Claims, Evidence, Need, TeeKind, refusing
 from cmif.errors import AttestationError, InputError
 
 INTEL_ROOT_SHA256 = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
@@ -40,6 +40,7 @@ class IntelRoot:
         return cls(hashlib.sha256(der).hexdigest(), der)
 
 
+@refusing
 def verify(evidence: Evidence, at: datetime, root: IntelRoot | None = None) -> Claims:
     """Verify an SGX or TDX quote against its collateral at the time ``at``.
 

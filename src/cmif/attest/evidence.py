@@ -6,10 +6,16 @@ A verifier raises :class:`AttestationError` only for what no policy may accept: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Concatenate, ParamSpec
+
+from cmif.errors import AttestationError, CmifError
+
+_More = ParamSpec("_More")
 
 REPORT_DATA_BYTES = 64
 MAX_EVIDENCE_BYTES = 64 * 1024
@@ -75,3 +81,26 @@ class Claims:
     floors: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
     issued: datetime | None = None
+
+
+Verifier = Callable[Concatenate[Evidence, _More], Claims]
+
+
+def refusing(verify: Verifier[_More]) -> Verifier[_More]:
+    """Make a verifier refuse whatever its parsers choke on: hostile bytes raise many kinds, and all mean the same."""
+
+    @functools.wraps(verify)
+    def guarded(evidence: Evidence, /, *args: _More.args, **kwargs: _More.kwargs) -> Claims:
+        try:
+            return verify(evidence, *args, **kwargs)
+        except CmifError:
+            raise
+        except Exception as error:
+            raise AttestationError(
+                "The evidence is malformed.",
+                check="format",
+                expected=f"{evidence.kind} evidence",
+                seen=type(error).__name__,
+            ) from None
+
+    return guarded

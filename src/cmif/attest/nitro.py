@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from cmif.attest.chain import load_certificates, require_issued
-from cmif.attest.evidence import Claims, Evidence, TeeKind
+from cmif.attest.evidence import Claims, Evidence, TeeKind, refusing
 from cmif.errors import AttestationError
 
 AWS_ROOT_SHA256 = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
@@ -35,6 +35,7 @@ def _bad(what: str, seen: object = None) -> AttestationError:
     )
 
 
+@refusing
 def verify(evidence: Evidence, at: datetime, root_sha256: str = AWS_ROOT_SHA256) -> Claims:
     """Verify a Nitro document at the time ``at``. ``evidence.chain`` may hold the root; it must then be the pinned one.
 
@@ -44,6 +45,7 @@ def verify(evidence: Evidence, at: datetime, root_sha256: str = AWS_ROOT_SHA256)
     protected, payload, signature = _sign1(evidence.data)
     document = _payload(payload)
     chain = load_certificates([*document["cabundle"], document["certificate"]])
+    _check_signature(chain[-1], protected, payload, signature)
     for root in [chain[0], *load_certificates(evidence.chain)]:
         seen = root.fingerprint(hashes.SHA256()).hex()
         if seen != root_sha256:
@@ -57,7 +59,6 @@ def verify(evidence: Evidence, at: datetime, root_sha256: str = AWS_ROOT_SHA256)
     for child, parent in zip(chain[1:], chain, strict=False):
         _require_authority(parent)
         require_issued(child, parent, at)
-    _check_signature(chain[-1], protected, payload, signature)
     pcrs = {int(index): bytes(value) for index, value in document["pcrs"].items()}
     if not any(pcrs.get(0, b"")):
         raise AttestationError(

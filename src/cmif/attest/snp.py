@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from cmif.attest.chain import load_certificates, require_issued, spki_sha256
-from cmif.attest.evidence import Claims, Evidence, Need, TeeKind
+from cmif.attest.evidence import Claims, Evidence, Need, TeeKind, refusing
 from cmif.attest.snp_report import (
     ALIAS_CHECK_COMPLETE,
     POLICY_DEBUG,
@@ -39,6 +39,7 @@ _SPL = {"bootloader": "3.1", "tee": "3.2", "snp": "3.3", "microcode": "3.8", "fm
 _HWID, _CSP_ID = "4", "5"
 
 
+@refusing
 def verify(evidence: Evidence, at: datetime, roots: Mapping[str, str] = AMD_ROOTS) -> Claims:
     """Verify an SNP report at ``at`` with ``evidence.chain``: ARK, ASK and VCEK or VLEK, in any order.
 
@@ -56,9 +57,9 @@ def verify(evidence: Evidence, at: datetime, roots: Mapping[str, str] = AMD_ROOT
             expected=roots.get(product),
             seen=seen,
         )
+    _check_signature(report, vek)
     for child, parent in ((ark, ark), (ask, ark), (vek, ask)):
         require_issued(child, parent, at)
-    _check_signature(report, vek)
     tcb = _tcb(report.reported_tcb, product)
     _check_endorsement(report, vek, tcb)
     if report.policy & POLICY_DEBUG:
