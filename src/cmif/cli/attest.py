@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import ssl
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from cmif.attest.appraise import appraise as appraise_evidence
-from cmif.attest.appraise import verify as verify_evidence
-from cmif.attest.chain import load_certificates
-from cmif.attest.chain import spki_sha256 as certificate_spki
 from cmif.attest.evidence import Evidence, TeeKind
-from cmif.attest.messages import NONCE_BYTES
-from cmif.attest.policy import Policy
-from cmif.attest.simulated import LABEL
-from cmif.attest.spki import spki_sha256
-from cmif.attest.statement import require_statement
-from cmif.attest.suggest import policy_for as suggest
 from cmif.errors import AttestationError, InputError
+
+if TYPE_CHECKING:
+    from cmif.attest.policy import Policy
 
 app = typer.Typer(
     help="Verify TEE evidence against a policy, and check a running gateway.",
@@ -69,8 +60,14 @@ def appraise(
     allow_simulated: AllowSimulated = False,
 ) -> None:
     """Accept or refuse evidence under a policy; exit status 1 when refused."""
+    from cmif.attest.appraise import Appraisal
+    from cmif.attest.appraise import appraise as appraise_evidence
+
     given = _evidence(kind, evidence, collateral, chain, more)
-    verdict = appraise_evidence(given, _policy(policy), _time(at), allow_simulated=allow_simulated)
+    try:
+        verdict = appraise_evidence(given, _policy(policy), _time(at), allow_simulated=allow_simulated)
+    except AttestationError as refusal:  # a policy that cannot be read refuses everything
+        verdict = Appraisal(False, refusal.record(), None)
     record = verdict.as_json()
     if as_json:
         typer.echo(json.dumps(record))
@@ -89,6 +86,9 @@ def policy_for(
     at: At = None,
 ) -> None:
     """Print the policy that pins exactly what this evidence shows; fill in the reason of every widening."""
+    from cmif.attest.appraise import verify as verify_evidence
+    from cmif.attest.suggest import policy_for as suggest
+
     claims = verify_evidence(_evidence(kind, evidence, collateral, chain, more), _time(at))
     typer.echo(suggest(claims), nl=False)
 
@@ -107,6 +107,12 @@ def verify(
     ] = None,
 ) -> None:
     """Check a running gateway: a fresh nonce, its evidence, your policy. Exit status 1 when refused."""
+    import ssl
+
+    from cmif.attest.messages import NONCE_BYTES
+    from cmif.attest.spki import spki_sha256
+    from cmif.attest.statement import require_statement
+
     nonce = os.urandom(NONCE_BYTES)
     told, der = _fetch(url, nonce)
     try:
@@ -144,6 +150,9 @@ def verify(
 @app.command()
 def spki(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.")]) -> None:
     """Print the SHA-256 of a certificate's public key, as grants and statements pin it."""
+    from cmif.attest.chain import load_certificates
+    from cmif.attest.chain import spki_sha256 as certificate_spki
+
     typer.echo(certificate_spki(load_certificates([_read(certificate)])[0]))
 
 
@@ -161,10 +170,16 @@ def _evidence(
 
 
 def _policy(path: Path) -> Policy:
+    from cmif.attest.policy import Policy
+
+    data = _read(path)
     try:
-        return Policy.parse(_read(path).decode("utf-8"))
-    except UnicodeDecodeError:
-        raise InputError("The policy is not UTF-8 text.") from None
+        return Policy.parse(data.decode("utf-8"))
+    except (UnicodeDecodeError, InputError) as error:
+        seen = error.message if isinstance(error, InputError) else "not UTF-8 text"
+        raise AttestationError(
+            f"The policy cannot be used: {seen}", check="policy", expected="a usable policy", seen=seen
+        ) from None
 
 
 def _read(path: Path) -> bytes:
@@ -186,6 +201,9 @@ def _time(text: str | None) -> datetime:
 
 def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
     """The statement, and the certificate the connection ended at. Certificate authorities play no part here."""
+    import http.client
+    import ssl
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError("The gateway's URL must be http(s)://host:port.")
@@ -223,6 +241,8 @@ def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
 
 
 def _print(record: dict[str, Any]) -> None:
+    from cmif.attest.simulated import LABEL
+
     typer.echo("accepted" if record["accepted"] else "REFUSED")
     if LABEL in (record.get("platform"), record.get("tcb_status")):
         typer.echo(f"  {LABEL}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute
 from cmif.attest.evidence import TeeKind
 from cmif.attest.messages import config_digest
 from cmif.attest.produce import Gramine, Producer, producer
+from cmif.attest.simulated import LABEL
 from cmif.enclave.bundle import Bundle
 from cmif.enclave.policy import Policy
 from cmif.errors import InputError
@@ -65,7 +67,7 @@ def read_provider_key(path: Path) -> bytes:
 def gateway_config(policy: Policy, wire: str, provider_key: bytes) -> bytes:
     """The digest that evidence binds and policies list: what weakens protection if it is changed.
 
-    A deployment's own words and phrases are left out: they only ever protect more, and a digest of them could be guessed.
+    A deployment's own words and phrases are left out: they only ever protect more, and their digest could be guessed.
     """
     return config_digest(
         {
@@ -79,23 +81,22 @@ def gateway_config(policy: Policy, wire: str, provider_key: bytes) -> bytes:
     )
 
 
-def enclave_key(made: Producer) -> bytes | None:
-    """The memo's key: sealed to this enclave under SGX; elsewhere None, a fresh one each start (old draws are not reused)."""
+def enclave_key(made: Producer) -> bytes:
+    """The memo's key: sealed to this enclave under SGX; elsewhere fresh at each start, so old draws are not reused."""
     if isinstance(made, Gramine):
         return hashlib.sha256(b"cmif memo key\0" + made.sealing_key()).digest()
-    return None
+    return secrets.token_bytes(32)
+
+
+Build = Callable[
+    [Bundle, bytes, ssl.SSLContext | None, Callable[[], tuple[str, ...]], tuple[BaseRoute, ...], str | None],
+    Starlette,
+]
+"""The gateway's application over a bundle and the memo's key; the rest is what attestation adds (`gateway/app.py`)."""
 
 
 def attested(
-    sealed: Sealed,
-    engine: str,
-    policy: Policy,
-    wire: str,
-    tls_names: tuple[str, ...],
-    build: Callable[
-        [Bundle, Producer, ssl.SSLContext, Callable[[], tuple[str, ...]], tuple[BaseRoute, ...], str | None],
-        Starlette,
-    ],
+    sealed: Sealed, engine: str, policy: Policy, wire: str, tls_names: tuple[str, ...], build: Build
 ) -> tuple[AttestedGateway, ssl.SSLContext | None, dict[str, str]]:
     """The application, its TLS context (made in the TEE if ``tls_names``), and what to print when it listens."""
     tls, spki = enclave_tls(tls_names) if tls_names else (None, "")
@@ -106,7 +107,9 @@ def attested(
     def from_unsealed(
         unsealed: Unsealed, ready: Callable[[], tuple[str, ...]], routes: tuple[BaseRoute, ...]
     ) -> Starlette:
-        return build(unsealed.bundle, made, unsealed.tls, ready, routes, unsealed.label)
+        return build(unsealed.bundle, enclave_key(made), unsealed.tls, ready, routes, unsealed.label)
 
     told = {"serves": "gateway", "tee": str(sealed.tee), "config_digest": config.hex(), "tls_spki": spki}
+    if sealed.tee is TeeKind.SIMULATED:
+        told["warning"] = LABEL
     return AttestedGateway(terms, from_unsealed), tls, told

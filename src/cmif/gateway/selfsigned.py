@@ -1,4 +1,4 @@
-"""A TLS key that is made inside the TEE and never leaves it; attestation, not a certificate authority, vouches for it."""
+"""A TLS key that is made inside the TEE and stays there; attestation, not a certificate authority, vouches for it."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_another_root_is_refused_even_with_its_own_chain(genoa: Amd) -> None:
 
 def test_a_certificate_from_another_issuer_is_refused(genoa: Amd) -> None:
     stranger = Amd()
-    assert refused(genoa, genoa.report(), chain=(*genoa.chain[:2], stranger.chain[2])) == "chain"
+    assert refused(genoa, stranger.report(), chain=(*genoa.chain[:2], stranger.chain[2])) == "chain"
 
 
 def test_a_report_of_another_products_processor_is_refused(genoa: Amd) -> None:
