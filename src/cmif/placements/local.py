@@ -1,0 +1,33 @@
+"""`enclave-only`: every layer in the enclave, nothing on the wire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from cmif.engine.decoder import Decoder
+from cmif.engine.transformers import load_model
+from cmif.placements.placement import Outcome, decode_greedily, dense
+from cmif.wire.rows import Rows
+
+
+class EnclaveOnly:
+    """The whole model in ``body``, in this process."""
+
+    name = "enclave-only"
+
+    def __init__(self, body: Path, dtype: torch.dtype = torch.float32) -> None:
+        self._decoder = Decoder(load_model(body, dtype=dtype))
+
+    def run(self, ids: Sequence[int], rows: Rows, new: int) -> Outcome:
+        """As :meth:`Placement.run`."""
+        clock: list[float] = [time.perf_counter()]
+        out = decode_greedily(self._decoder, dense(rows), new, self._decoder.embed, clock)
+        total = (clock[-1] - clock[0]) * 1e3
+        return Outcome(tuple(out), (clock[1] - clock[0]) * 1e3, total, steps={"enclave layers": total})
+
+    def close(self) -> None:
+        return None
