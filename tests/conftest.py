@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cmif.provider.lexicon import Lexicon
+from tests.servers import engine
 from tests.tiny import make_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -25,6 +31,22 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("tiny") / "tiny-llama")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _small_lexicon() -> Iterator[None]:
+    """Splits made inside this process take every eighth public word: the same table, built in seconds."""
+    from cmif.provider import split
+
+    whole = split.public_lexicon
+
+    def eighth() -> Lexicon:
+        lexicon = whole()
+        return Lexicon(lexicon.words[::8], lexicon.classes[::8], lexicon.counts[::8])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "public_lexicon", eighth)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_split(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``client`` and ``server`` of the tiny model."""
@@ -36,8 +58,16 @@ def tiny_split(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def tiny_engine(tiny_split: Path) -> Iterator[dict[str, Any]]:
+    """One engine process on the tiny model, for tests that only need one to be there."""
+    with engine(tiny_split) as told:
+        yield told
+
+
+@pytest.fixture(scope="session")
 def default_split() -> Path:
-    """``client`` and ``server`` of the embedded default model, split once into the user's cache."""
+    """``client`` and ``server`` of the embedded default model, split once into the user's cache by a real command."""
     from cmif.cli.options import embedded_split
 
+    subprocess.run([sys.executable, "-m", "cmif", "certify"], check=True, stdout=subprocess.DEVNULL)
     return embedded_split()

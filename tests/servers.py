@@ -75,6 +75,8 @@ class RecordingProxy:
                 sink.close()
 
         try:
-            await asyncio.gather(pump(reader, upstream_writer, self.up), pump(upstream_reader, writer, self.down))
+            await asyncio.gather(
+                pump(reader, upstream_writer, self.up), pump(upstream_reader, writer, self.down)
+            )
         finally:
             self.open -= 1

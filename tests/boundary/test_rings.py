@@ -21,7 +21,9 @@ _HEAVY = {"torch", "transformers", "scipy", "sklearn", "matplotlib", "dcap_qvl",
 
 
 def test_every_import_points_down() -> None:
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -31,13 +33,22 @@ def _closure(module: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("module", ["cmif.enclave.pipeline", "cmif.gateway.app", "cmif.gateway.bundles", "cmif.gateway.start"])
+@pytest.mark.parametrize(
+    "module", ["cmif.enclave.pipeline", "cmif.gateway.app", "cmif.gateway.bundles", "cmif.gateway.start"]
+)
 def test_what_runs_in_the_tee_is_small(module: str) -> None:
     assert not _closure(module) & _HEAVY
 
 
 def test_the_enclave_needs_no_server_and_no_database() -> None:
-    assert not _closure("cmif.enclave.pipeline") & {"aiohttp", "starlette", "uvicorn", "sqlite3", "httpx", "requests"}
+    assert not _closure("cmif.enclave.pipeline") & {
+        "aiohttp",
+        "starlette",
+        "uvicorn",
+        "sqlite3",
+        "httpx",
+        "requests",
+    }
 
 
 class Memory:
@@ -54,7 +65,9 @@ class Memory:
         return {unit: draw.sealed for unit, draw in draws.items()}
 
 
-def test_the_whole_pipeline_runs_with_sockets_disabled(tiny_split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_pipeline_runs_with_sockets_disabled(
+    tiny_split: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """import-linter cannot see egress inside third-party code, so every way to a socket raises here."""
     bundle = open_bundle(tiny_split / "client")
 
@@ -64,7 +77,11 @@ def test_the_whole_pipeline_runs_with_sockets_disabled(tiny_split: Path, monkeyp
     for name in ("socket", "create_connection", "getaddrinfo", "gethostbyname"):
         monkeypatch.setattr(socket, name, refuse)
     pipeline = Pipeline(bundle, Policy.named("content"), default_detectors(), Memory(), b"k" * 32)
-    request = {"messages": [{"role": "user", "content": "John Smith, +44 20 7946 0958, mail j@smith.org, has diabetes."}]}
+    request = {
+        "messages": [
+            {"role": "user", "content": "John Smith, +44 20 7946 0958, mail j@smith.org, has diabetes."}
+        ]
+    }
     prepared = pipeline.prepare(request, tenant="t", conversation="c", max_tokens=8)
     assert prepared.rows.unique.shape[1] == bundle.manifest.hidden
     assert "Smith" not in prepared.sent_text

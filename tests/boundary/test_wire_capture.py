@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openai
@@ -13,19 +14,35 @@ import pytest
 from cmif.enclave.tokenise import Tokeniser
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.frame import Limits, decode
-from tests.servers import RecordingProxy, engine, gateway
+from tests.servers import RecordingProxy, gateway
 
 NOTE = (
     "Patient Eleanor Whitfield, MRN 4471-9025, born 14 March 1961, phone +44 20 7946 0958, card 4111 1111 1111 1111, "
     "e-mail eleanor.w@mailbox.org. The password=Hunter2pass! opens the pancreatitis file.\n\nWho is the patient?"
 )
-ENTITIES = ["Eleanor", "Whitfield", "4471-9025", "14 March 1961", "7946 0958", "4111 1111 1111 1111", "eleanor.w", "Hunter2pass"]
+ENTITIES = [
+    "Eleanor",
+    "Whitfield",
+    "4471-9025",
+    "14 March 1961",
+    "7946 0958",
+    "4111 1111 1111 1111",
+    "eleanor.w",
+    "Hunter2pass",
+]
 CONTENT = ["pancreatitis", "phone", "password", "patient", "born"]
 
 
 def encodings(word: str) -> list[bytes]:
     """The forms in which a leak would show: several charsets, both cases, digits alone, hex and base64 at any offset."""
-    forms = {word, word.lower(), word.upper(), re.sub(r"\W", "", word), word.replace(" ", "%20"), word.replace(" ", "+")}
+    forms = {
+        word,
+        word.lower(),
+        word.upper(),
+        re.sub(r"\W", "", word),
+        word.replace(" ", "%20"),
+        word.replace(" ", "+"),
+    }
     out = [form.encode(charset) for form in forms for charset in ("utf-8", "utf-16-le", "utf-32-le")]
     out += [form.encode().hex().encode() for form in forms]
     for form in forms:
@@ -49,9 +66,11 @@ def frames(recorded: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("policy", "hidden"), [("entities", ENTITIES), ("content", ENTITIES + CONTENT)])
-def test_the_wire_carries_the_sanitised_text_and_nothing_else(tiny_split: Path, tmp_path: Path, policy: str, hidden: list[str]) -> None:
+def test_the_wire_carries_the_sanitised_text_and_nothing_else(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path, policy: str, hidden: list[str]
+) -> None:
     bundle = open_bundle(tiny_split / "client")
-    with engine(tiny_split) as served, RecordingProxy(served["port"]) as proxy:
+    with RecordingProxy(tiny_engine["port"]) as proxy:
         with gateway(tiny_split, proxy.url, tmp_path, "--policy", policy, "--wire", "bf16") as told:
             client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0)
             answer = client.chat.completions.create(
@@ -70,13 +89,15 @@ def test_the_wire_carries_the_sanitised_text_and_nothing_else(tiny_split: Path, 
             assert form not in crossing, f"an encoding of a hidden word crossed ({policy})"
 
 
-def test_the_capture_would_see_a_leak(tiny_split: Path, tmp_path: Path) -> None:
+def test_the_capture_would_see_a_leak(tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path) -> None:
     """With the policy `off` the same instrument reads the whole note from the rows: it can fail."""
     bundle = open_bundle(tiny_split / "client")
-    with engine(tiny_split) as served, RecordingProxy(served["port"]) as proxy:
+    with RecordingProxy(tiny_engine["port"]) as proxy:
         with gateway(tiny_split, proxy.url, tmp_path, "--policy", "off", "--wire", "bf16") as told:
             client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0)
-            client.chat.completions.create(model=told["model"], messages=[{"role": "user", "content": NOTE}], max_tokens=1)
+            client.chat.completions.create(
+                model=told["model"], messages=[{"role": "user", "content": NOTE}], max_tokens=1
+            )
     (body,) = frames(bytes(proxy.up))
     frame = decode(body, Limits(hidden=bundle.manifest.hidden, context=bundle.manifest.context))
     assert _content(bundle.tokeniser, _nearest(frame.rows.dense(), bundle.rows)) == NOTE
@@ -84,7 +105,9 @@ def test_the_capture_would_see_a_leak(tiny_split: Path, tmp_path: Path) -> None:
 
 def _nearest(rows: np.ndarray, table: np.ndarray) -> list[int]:
     """Nearest-neighbour inversion, as anybody on the wire can do it."""
-    wide, vocabulary = ((np.asarray(a).astype(np.uint32) << 16).view(np.float32).astype(np.float64) for a in (rows, table))
+    wide, vocabulary = (
+        (np.asarray(a).astype(np.uint32) << 16).view(np.float32).astype(np.float64) for a in (rows, table)
+    )
     distance = (wide**2).sum(1)[:, None] - 2 * wide @ vocabulary.T + (vocabulary**2).sum(1)[None]
     return [int(i) for i in distance.argmin(axis=1)]
 

@@ -35,14 +35,14 @@ PROMPTS = [
 
 @pytest.mark.parametrize("which", ["tiny", "default"])
 def test_greedy_output_equals_generate_on_20_prompts(
-    which: str, tiny_split: Path, tiny_model: Path, default_split: Path, tmp_path: Path
+    which: str, request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path
 ) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from cmif.gateway.bundles import open_bundle
 
-    split = tiny_split if which == "tiny" else default_split
+    split: Path = request.getfixturevalue(f"{which}_split")
     model = AutoModelForCausalLM.from_pretrained(split / "server", dtype=torch.float32).eval()
     tokeniser = open_bundle(split / "client").tokeniser
     source = tiny_model if which == "tiny" else Path(_default_dir())
@@ -54,11 +54,19 @@ def test_greedy_output_equals_generate_on_20_prompts(
             if "<|user|>" in prompt:  # transformers lets content forge a special token; we do not
                 ids = torch.tensor([tokeniser.encode_chat(messages)])
             else:
-                ids = reference.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)["input_ids"]
+                ids = reference.apply_chat_template(
+                    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+                )["input_ids"]
             with torch.inference_mode():
-                out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24)[0, ids.shape[1] :]
+                out = model.generate(
+                    ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24
+                )[0, ids.shape[1] :]
             answer = client.chat.completions.create(
-                model=told["model"], messages=messages, max_tokens=24, temperature=0, logprobs=True  # type: ignore[arg-type]
+                model=told["model"],
+                messages=messages,
+                max_tokens=24,
+                temperature=0,
+                logprobs=True,  # type: ignore[arg-type]
             )
             expected = reference.decode(out, skip_special_tokens=True)
             choice = answer.choices[0]
@@ -67,7 +75,9 @@ def test_greedy_output_equals_generate_on_20_prompts(
             eos = model.generation_config.eos_token_id
             ends = set(eos if isinstance(eos, list) else [eos])
             tokens = [int(t) for t in out if int(t) not in ends]
-            assert [entry.token for entry in choice.logprobs.content or []] == [tokeniser.piece(t) for t in tokens]
+            assert [entry.token for entry in choice.logprobs.content or []] == [
+                tokeniser.piece(t) for t in tokens
+            ]
 
 
 def _default_dir() -> str:

@@ -15,15 +15,26 @@ from typing import Any
 import openai
 import pytest
 
+from cmif.enclave.words import is_stopword
+from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
+from cmif.types import WordClass
 from tests.servers import RecordingProxy, engine, gateway
 
-CHAT = {"messages": [{"role": "user", "content": "The patient has severe pancreatitis."}], "temperature": 0, "max_tokens": 4}
+CHAT = {
+    "messages": [{"role": "user", "content": "The patient has severe pancreatitis."}],
+    "temperature": 0,
+    "max_tokens": 4,
+}
 
 
-def post(url: str, body: Any, path: str = "/v1/chat/completions", headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
+def post(
+    url: str, body: Any, path: str = "/v1/chat/completions", headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data=data, headers={"content-type": "application/json", **(headers or {})})
+    request = urllib.request.Request(
+        url + path, data=data, headers={"content-type": "application/json", **(headers or {})}
+    )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, dict(answer.headers), json.loads(answer.read())
@@ -43,27 +54,34 @@ def test_an_engine_that_is_down_is_a_502_and_the_retry_is_free(tiny_split: Path,
             assert spent.epsilon > 0  # durable although nothing was answered
             assert post(told["url"], CHAT)[0] == 502
             assert SqliteStore(tmp_path / "ledger.sqlite").account("default") == spent
-            assert post(told["url"], {**CHAT, "stream": True})[0] == 502  # before the status line, not inside a 200
+            assert (
+                post(told["url"], {**CHAT, "stream": True})[0] == 502
+            )  # before the status line, not inside a 200
 
 
-def test_retries_history_and_restarts_are_free_and_send_the_same_text(tiny_split: Path, tmp_path: Path) -> None:
+def test_retries_history_and_restarts_are_free_and_send_the_same_text(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path
+) -> None:
     state = tmp_path / "state"
     explain = {"x-cmif-explain": "1"}
     saw: list[str] = []
-    with engine(tiny_split) as served:
-        for turn in range(2):
-            with gateway(tiny_split, served["url"], state, "--policy", "content") as told:
-                for _ in range(2):
-                    status, headers, body = post(told["url"], CHAT, headers=explain)
-                    assert status == 200
-                    saw.append(body["cmif"]["engine_saw"])
-                    assert (float(headers["x-cmif-epsilon"]) > 0) == (len(saw) == 1)
-                if turn == 0:
-                    history = [*CHAT["messages"], {"role": "assistant", "content": "The patient has pancreatitis."}, {"role": "user", "content": "Is the patient severe?"}]  # type: ignore[misc]
-                    status, headers, body = post(told["url"], {**CHAT, "messages": history}, headers=explain)
-                    assert status == 200
-                    assert headers["x-cmif-epsilon"] == "0"
-                    assert body["cmif"]["engine_saw"].startswith(saw[0])
+    for turn in range(2):
+        with gateway(tiny_split, tiny_engine["url"], state, "--policy", "content") as told:
+            for _ in range(2):
+                status, headers, body = post(told["url"], CHAT, headers=explain)
+                assert status == 200
+                saw.append(body["cmif"]["engine_saw"])
+                assert (float(headers["x-cmif-epsilon"]) > 0) == (len(saw) == 1)
+            if turn == 0:
+                history = [
+                    *CHAT["messages"],
+                    {"role": "assistant", "content": "The patient has pancreatitis."},
+                    {"role": "user", "content": "Is the patient severe?"},
+                ]  # type: ignore[misc]
+                status, headers, body = post(told["url"], {**CHAT, "messages": history}, headers=explain)
+                assert status == 200
+                assert headers["x-cmif-epsilon"] == "0"
+                assert body["cmif"]["engine_saw"].startswith(saw[0])
     assert len(set(saw)) == 1
 
 
@@ -72,14 +90,23 @@ def test_retries_history_and_restarts_are_free_and_send_the_same_text(tiny_split
     [
         (b"not json", 400, "invalid_input"),
         ([], 400, "invalid_input"),
-        ({**CHAT, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, 400, "unsupported_content"),
+        (
+            {
+                **CHAT,
+                "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
+            },
+            400,
+            "unsupported_content",
+        ),
         ({**CHAT, "max_tokens": 100_000}, 400, "context_length_exceeded"),
         ({**CHAT, "messages": [{"role": "user", "content": "pain " * 3000}]}, 400, "context_length_exceeded"),
         ({**CHAT, "model": "other"}, 400, "invalid_input"),
         (b" " * (9 << 20), 413, "request_too_large"),
     ],
 )
-def test_bad_input_is_refused_and_changes_nothing(running: dict[str, Any], body: Any, status: int, code: str) -> None:
+def test_bad_input_is_refused_and_changes_nothing(
+    running: dict[str, Any], body: Any, status: int, code: str
+) -> None:
     before = SqliteStore(running["ledger"]).account("default")
     got, _, answer = post(running["url"], body)
     assert (got, answer["error"]["code"]) == (status, code)
@@ -88,31 +115,49 @@ def test_bad_input_is_refused_and_changes_nothing(running: dict[str, Any], body:
 
 
 @pytest.fixture(scope="module")
-def running(tiny_split: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def running(tiny_split: Path, tiny_engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     state = tmp_path_factory.mktemp("state")
-    with engine(tiny_split) as served, gateway(tiny_split, served["url"], state, "--policy", "content") as told:
-        yield {**told, "ledger": state / "ledger.sqlite", "engine": served}
+    with gateway(tiny_split, tiny_engine["url"], state, "--policy", "content") as told:
+        yield {**told, "ledger": state / "ledger.sqlite"}
 
 
-def test_a_budget_that_is_spent_refuses_with_403_and_no_retry(tiny_split: Path, tmp_path: Path) -> None:
+def test_a_budget_that_is_spent_refuses_with_403_and_no_retry(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path
+) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('level = "content"\ntenant_budget = 2.5\n')
-    with engine(tiny_split) as served, gateway(tiny_split, served["url"], tmp_path, "--policy", str(policy)) as told:
-        chat = {**CHAT, "messages": [{"role": "user", "content": "severe pain"}]}
+    table = open_bundle(tiny_split / "client").table
+    known = [
+        w
+        for w, c in zip(table.words, table.classes, strict=True)
+        if c == WordClass.WORD and len(w) > 5 and not is_stopword(w)
+    ]
+    first, second = " ".join(known[10:12]), " ".join(known[20:22])
+    with gateway(tiny_split, tiny_engine["url"], tmp_path, "--policy", str(policy)) as told:
+        chat = {**CHAT, "messages": [{"role": "user", "content": first}]}
         assert post(told["url"], chat)[0] == 200
-        status, headers, body = post(told["url"], {**CHAT, "messages": [{"role": "user", "content": "sudden fever"}]})
-        assert (status, body["error"]["code"], headers["x-should-retry"]) == (403, "privacy_budget_exhausted", "false")
+        status, headers, body = post(told["url"], {**CHAT, "messages": [{"role": "user", "content": second}]})
+        assert (status, body["error"]["code"], headers["x-should-retry"]) == (
+            403,
+            "privacy_budget_exhausted",
+            "false",
+        )
         assert post(told["url"], chat)[0] == 200  # what was paid for stays free
         with pytest.raises(openai.PermissionDeniedError):
             openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x").chat.completions.create(
-                model=told["model"], messages=[{"role": "user", "content": "another illness"}]
+                model=told["model"], messages=[{"role": "user", "content": second}]
             )
 
 
 def test_an_engine_killed_mid_stream_ends_the_stream_with_an_error(tiny_split: Path, tmp_path: Path) -> None:
-    with engine(tiny_split) as served, gateway(tiny_split, served["url"], tmp_path, "--policy", "off") as told:
+    with (
+        engine(tiny_split) as served,
+        gateway(tiny_split, served["url"], tmp_path, "--policy", "off") as told,
+    ):
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0)
-        stream = client.completions.create(model=told["model"], prompt="The", max_tokens=240, stream=True, temperature=0)
+        stream = client.completions.create(
+            model=told["model"], prompt="The", max_tokens=240, stream=True, temperature=0
+        )
         next(iter(stream))
         os.kill(served["pid"], signal.SIGKILL)
         with pytest.raises(openai.APIError):
@@ -121,11 +166,15 @@ def test_an_engine_killed_mid_stream_ends_the_stream_with_an_error(tiny_split: P
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_goes_away_closes_the_engine_s_stream(tiny_split: Path, tmp_path: Path, stream: bool) -> None:
+def test_a_client_that_goes_away_closes_the_engine_s_stream(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path, stream: bool
+) -> None:
     """The proxy sees the gateway hang up; that the engine then stops within one token is the engine's own test."""
-    with engine(tiny_split) as served, RecordingProxy(served["port"]) as proxy:
+    with RecordingProxy(tiny_engine["port"]) as proxy:
         with gateway(tiny_split, proxy.url, tmp_path, "--policy", "off") as told:
-            body = json.dumps({"prompt": "The", "max_tokens": 240, "stream": stream, "temperature": 0}).encode()
+            body = json.dumps(
+                {"prompt": "The", "max_tokens": 240, "stream": stream, "temperature": 0}
+            ).encode()
             with socket.create_connection(("127.0.0.1", told["port"])) as connection:
                 head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
                 connection.sendall(head.encode() + body)
@@ -141,9 +190,11 @@ def _wait(condition: Any, seconds: float = 20) -> None:
         time.sleep(0.005)
 
 
-def test_no_user_text_reaches_the_logs(tiny_split: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_user_text_reaches_the_logs(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     marker = "Zyxwvut"
-    with engine(tiny_split) as served, gateway(tiny_split, served["url"], tmp_path, "--policy", "content") as told:
+    with gateway(tiny_split, tiny_engine["url"], tmp_path, "--policy", "content") as told:
         chat = {**CHAT, "messages": [{"role": "user", "content": f"{marker} Jones"}]}
         assert post(told["url"], chat)[0] == 200
         post(told["url"], {**chat, "temperature": marker})

@@ -147,6 +147,23 @@ def verify(
     raise typer.Exit(0 if record["accepted"] else 1)
 
 
+@app.command("config-digest")
+def config_digest(
+    provider_key: Annotated[
+        Path, typer.Option(help="The provider's public key that the gateway runs with, KEY.pub.")
+    ],
+    policy: Annotated[
+        str, typer.Option(help="The gateway's privacy policy: a level or a TOML file.")
+    ] = "sensitive",
+    wire: Annotated[str, typer.Option(help="The gateway's codec of the rows.")] = "bf16+zstd",
+) -> None:
+    """Print the digest of a gateway's settings, for `config_digests` in appraisal policies."""
+    from cmif.cli.attested import gateway_config, read_provider_key
+    from cmif.cli.options import policy_of
+
+    typer.echo(gateway_config(policy_of(policy), wire, read_provider_key(provider_key)).hex())
+
+
 @app.command()
 def spki(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.")]) -> None:
     """Print the SHA-256 of a certificate's public key, as grants and statements pin it."""

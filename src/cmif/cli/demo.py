@@ -31,10 +31,26 @@ def run(split: Path, policy: str = "entities") -> dict[str, Any]:
     try:
         from openai import OpenAI
     except ImportError:
-        raise InputError("The demo speaks through the openai client.", hint="pip install 'cmif[demo]'.") from None
+        raise InputError(
+            "The demo speaks through the openai client.", hint="pip install 'cmif[demo]'."
+        ) from None
 
-    with tempfile.TemporaryDirectory(prefix="cmif-demo-") as state, server("serve", str(split / "server"), "--port", "0") as engine:
-        arguments = ("--bundle", str(split / "client"), "--engine", engine["url"], "--port", "0", "--policy", policy, "--state", state)
+    with (
+        tempfile.TemporaryDirectory(prefix="cmif-demo-") as state,
+        server("serve", str(split / "server"), "--port", "0") as engine,
+    ):
+        arguments = (
+            "--bundle",
+            str(split / "client"),
+            "--engine",
+            engine["url"],
+            "--port",
+            "0",
+            "--policy",
+            policy,
+            "--state",
+            state,
+        )
         with server("gateway", *arguments, environment={**os.environ}) as gateway:
             client = OpenAI(base_url=f"{gateway['url']}/v1", api_key="demo", max_retries=0)
             prompts = []

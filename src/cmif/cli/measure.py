@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,9 @@ from cmif.cli.options import embedded_split
 
 
 def certify(
-    bundle: Annotated[Path | None, typer.Argument(help="A client bundle; default: the embedded model's.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A client bundle; default: the embedded model's.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove a bundle's privacy table in exact arithmetic, every bucket and every pair. Exit status 1 if it fails."""
@@ -22,7 +23,7 @@ def certify(
     from cmif.privacy.certify import certify as prove
 
     certificate = prove((bundle or embedded_split() / "client") / TABLE)
-    told = asdict(certificate)
+    told = certificate.as_json()
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")
     else:

@@ -8,25 +8,28 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from cmif.errors import CmifError
 
 
 @contextmanager
 def server(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
-    """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "url" and "pid" added.
+    """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "port" and "pid" added.
 
     Raises :class:`CmifError` if the process ends without becoming ready; what it said is on our standard error.
     """
     command: Sequence[str] = [sys.executable, "-m", "cmif", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
             raise CmifError(f"`cmif {arguments[0]}` ended with status {process.wait()} before it was ready.")
         told: dict[str, Any] = json.loads(line)
-        yield {**told, "url": f"http://{told['host']}:{told['port']}", "pid": process.pid}
+        yield {**told, "port": urlsplit(told["url"]).port, "pid": process.pid}
     finally:
         process.terminate()
         try:

@@ -29,15 +29,24 @@ def inspection(seen: Inspection, policy: Policy, table: Table) -> None:
         f"policy {policy.level.value}; epsilon {seen.epsilon:g}; words hide among K = {table.k} "
         f"(eps_in {table.eps_in:g}, eps_out {table.eps_out:.1f}, g {float(table.gamma):g})"
     )
-    console.print("Not protected: what no detector found, the kinds, the lengths, and which mentions are equal.")
+    console.print(
+        "Not protected: what no detector found, the kinds, the lengths, and which mentions are equal."
+    )
 
 
 def demonstration(told: dict[str, Any]) -> None:
     console = Console()
     for prompt in told["prompts"]:
         console.rule(prompt["title"])
-        for label, key in (("typed", "typed"), ("engine saw", "engine_saw"), ("engine wrote", "answer_raw"), ("you read", "answer")):
+        for label, key in (
+            ("typed", "typed"),
+            ("engine saw", "engine_saw"),
+            ("engine wrote", "answer_raw"),
+            ("you read", "answer"),
+        ):
             console.print(Panel(Text(prompt[key].strip()), title=label, title_align="left"))
         steps = "  ".join(f"{name} {ms:.1f}" for name, ms in prompt["steps_ms"].items())
         console.print(f"epsilon {prompt['epsilon']:g}; milliseconds: {steps}")
-    console.print("Engine and gateway are stopped. Nothing but embeddings of the sanitised text left the gateway.")
+    console.print(
+        "Engine and gateway are stopped. Nothing but embeddings of the sanitised text left the gateway."
+    )

@@ -6,13 +6,23 @@ import json
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmif.attest.evidence import TeeKind
 from cmif.cli.options import embedded_split, policy_of, state_dir
 from cmif.errors import InputError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
+
+    from cmif.enclave.bundle import Bundle
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
@@ -20,62 +30,124 @@ Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one."
 
 def split(
     model: Annotated[str, typer.Argument(help="A Hugging Face model directory or hub id.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for the halves, OUT/client and OUT/server.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Directory for the halves, OUT/client and OUT/server.")
+    ],
 ) -> None:
     """Split a model into a client bundle (for the enclave) and a server body (for the engine)."""
     from cmif.provider.split import split as split_model
 
     done = split_model(model, out)
-    typer.echo(json.dumps({"client": str(done.client), "server": str(done.server), "model": done.model, "self_test": done.self_test}))
+    typer.echo(
+        json.dumps(
+            {
+                "client": str(done.client),
+                "server": str(done.server),
+                "model": done.model,
+                "self_test": done.self_test,
+            }
+        )
+    )
 
 
 def serve(
-    body: Annotated[Path | None, typer.Argument(help="The server half of a split; default: the embedded model's.")] = None,
+    body: Annotated[
+        Path | None, typer.Argument(help="The server half of a split; default: the embedded model's.")
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = 8001,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
-    from cmif.engine.app import create_app
-
-    from cmif.cli.listen import listen
+    from cmif.engine.app import serve as serve_body
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    listen(create_app(body or embedded_split() / "server"), host, port, {"serves": "engine"})
+    serve_body(
+        body or embedded_split() / "server", host=host, port=port, certificate=tls_certificate, key=tls_key
+    )
 
 
 def gateway(
     engine: Annotated[str, typer.Option(help="The engine's URL, http(s)://host:port.")],
-    bundle: Annotated[Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")] = None,
-    policy: Annotated[str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")] = "sensitive",
+    bundle: Annotated[
+        Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
+    ] = "sensitive",
     host: Host = "127.0.0.1",
     port: Port = 8000,
     state: Annotated[Path | None, typer.Option(help="Directory of the ledger and the memo.")] = None,
-    tenants: Annotated[Path | None, typer.Option(help="TOML file of tenants and their keys' SHA-256.")] = None,
-    wire: Annotated[str, typer.Option(help="Codec of the rows: bf16, int8 or fp8, each optionally +zstd.")] = "bf16+zstd",
+    tenants: Annotated[
+        Path | None, typer.Option(help="TOML file of tenants and their keys' SHA-256.")
+    ] = None,
+    wire: Annotated[
+        str, typer.Option(help="Codec of the rows: bf16, int8 or fp8, each optionally +zstd.")
+    ] = "bf16+zstd",
+    sealed: Annotated[
+        Path | None, typer.Option(help="In a TEE: a sealed bundle, opened only by attested key release.")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="With --sealed: URL of the provider's `cmif release`.")
+    ] = None,
+    provider_key: Annotated[
+        Path | None, typer.Option(help="With --sealed: the provider's public key, KEY.pub.")
+    ] = None,
+    tee: Annotated[
+        TeeKind | None, typer.Option(help="With --sealed: the platform that gives the evidence.")
+    ] = None,
+    collateral: Annotated[
+        Path | None, typer.Option(help="With --tee sgx or tdx: Intel's signed collateral.")
+    ] = None,
+    chain: Annotated[
+        list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
+    ] = None,
+    tls_name: Annotated[
+        list[str] | None, typer.Option(help="Serve TLS with a key made in the TEE, for these names.")
+    ] = None,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
     from cmif.cli.listen import listen
-    from cmif.enclave.detect import default_detectors
     from cmif.enclave.pipeline import Pipeline
+    from cmif.enclave.policy import detectors_for
     from cmif.gateway.app import Gateway
     from cmif.gateway.bundles import open_bundle
     from cmif.gateway.store import SqliteStore
     from cmif.gateway.tenants import Tenants
     from cmif.gateway.upstream import Upstream
+    from cmif.privacy.accounting import Budget
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     chosen = policy_of(policy)
-    opened = open_bundle(bundle or embedded_split() / "client")
     known = Tenants.open(tenants)
-    upstream = Upstream(engine, opened.manifest.model, wire)
     folder = state_dir(state)
-    key = _enclave_key(folder / "enclave.key")
-    store = SqliteStore(
-        folder / "ledger.sqlite", tenant_budget=chosen.tenant_budget, conversation_budget=chosen.conversation_budget
-    )
-    pipeline = Pipeline(opened, chosen, default_detectors(), store, key)
-    app = Gateway(pipeline, upstream, known, key).app()
-    listen(app, host, port, {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name})
+    store = SqliteStore(folder / "ledger.sqlite", Budget(chosen.tenant_budget, chosen.conversation_budget))
+
+    def build(
+        opened: Bundle,
+        key: bytes,
+        tls: ssl.SSLContext | None = None,
+        ready: Callable[[], tuple[str, ...]] = lambda: (),
+        routes: tuple[BaseRoute, ...] = (),
+        label: str | None = None,
+    ) -> Starlette:
+        pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key)
+        upstream = Upstream(engine, opened.manifest.model, wire, tls)
+        return Gateway(pipeline, upstream, known, key, ready, routes, label).app()
+
+    if sealed is not None:
+        from cmif.cli.attested import Sealed, attested
+
+        asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
+        app, context, told = attested(asked, engine, chosen, wire, tuple(tls_name or ()), build)
+        listen(app, host, port, told, context)
+        return
+    opened = open_bundle(bundle or embedded_split() / "client")
+    told = {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name}
+    listen(build(opened, _enclave_key(folder / "enclave.key")), host, port, told)
 
 
 def _enclave_key(path: Path) -> bytes:
@@ -87,5 +159,7 @@ def _enclave_key(path: Path) -> bytes:
         pass
     key = path.read_bytes()
     if len(key) != 32:
-        raise InputError("The enclave key beside the ledger is damaged.", hint="Use a fresh --state directory.")
+        raise InputError(
+            "The enclave key beside the ledger is damaged.", hint="Use a fresh --state directory."
+        )
     return key

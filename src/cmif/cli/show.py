@@ -16,24 +16,32 @@ from cmif.errors import InputError
 
 def inspect(
     text: Annotated[str | None, typer.Argument(help="The text; or use --jsonl.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")] = None,
-    policy: Annotated[str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")] = "sensitive",
+    bundle: Annotated[
+        Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
+    ] = "sensitive",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    jsonl: Annotated[Path | None, typer.Option(help='A file of lines {"text": ...}; prints one JSON line each.')] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help='A file of lines {"text": ...}; prints one JSON line each.')
+    ] = None,
 ) -> None:
     """Show what the engine would see of a text, token by token, and what it would cost. Nothing is sent or charged."""
-    from cmif.enclave.detect import default_detectors
     from cmif.enclave.inspect import inspect as look
+    from cmif.enclave.policy import detectors_for
     from cmif.gateway.bundles import open_bundle
 
     if (text is None) == (jsonl is None):
         raise InputError("Give either a TEXT or --jsonl FILE.")
     chosen = policy_of(policy)
     table = open_bundle(bundle or embedded_split() / "client").table
-    detectors = default_detectors()
+    detectors = detectors_for(chosen)
     if jsonl is not None:
         for line in _lines(jsonl):
-            sys.stdout.write(json.dumps(look(line, chosen, detectors, table).as_json(), ensure_ascii=False) + "\n")
+            sys.stdout.write(
+                json.dumps(look(line, chosen, detectors, table).as_json(), ensure_ascii=False) + "\n"
+            )
         return
     seen = look(str(text), chosen, detectors, table)
     if as_json:

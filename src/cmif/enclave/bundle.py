@@ -8,7 +8,6 @@ never a file system: the gateway maps files or unseals them.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,5 +106,5 @@ class Bundle:
                 bytes(files[TEMPLATE]).decode("utf-8"),
                 claims.special,
             ),
-            table=Table.load(io.BytesIO(bytes(files[TABLE])), bundle=claims.model),
+            table=Table.from_bytes(bytes(files[TABLE]), bundle=claims.model),
         )

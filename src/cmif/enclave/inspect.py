@@ -35,7 +35,8 @@ class Inspection:
 
     def as_json(self) -> dict[str, Any]:
         tokens = [
-            {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon} for p in self.pieces
+            {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon}
+            for p in self.pieces
         ]
         return {"sent_text": self.sent_text, "epsilon": self.epsilon, "tokens": tokens}
 

@@ -23,7 +23,7 @@ from cmif.enclave.restore import Restorer
 from cmif.enclave.sanitise import Sanitised, apply, draw, plan
 from cmif.enclave.segment import replace, segments
 from cmif.errors import ContextLengthError
-from cmif.privacy.row_noise import add_row_noise
+from cmif.privacy.row_noise import noisy_bits
 from cmif.types import Piece
 from cmif.wire.frame import Rows
 
@@ -118,7 +118,8 @@ class Pipeline:
         with step("embed"):
             rows = self._rows_for(self.bundle.rows, ids)
             if self.policy.row_noise is not None:
-                rows = add_row_noise(rows, self.policy.row_noise)
+                noisy = noisy_bits(rows.unique, self.policy.row_noise, max_norm=self.bundle.manifest.max_norm)
+                rows = Rows(noisy, rows.index)
         return Prepared(
             sent_request,
             sanitised.pieces,

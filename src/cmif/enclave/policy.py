@@ -8,7 +8,10 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any
 
+from cmif.enclave.detect import Detector, default_detectors
+from cmif.enclave.detect.lexicon import Lexicon
 from cmif.errors import InputError
+from cmif.types import Kind
 
 
 class Level(StrEnum):
@@ -90,3 +93,11 @@ class Policy:
     @property
     def stopwords(self) -> bool:
         return self.level is Level.ALL
+
+
+def detectors_for(policy: Policy) -> tuple[Detector, ...]:
+    """The default detectors, and the policy's own lists."""
+    own = [Lexicon(policy.words, name="policy-words")] if policy.words else []
+    if policy.private:
+        own.append(Lexicon(policy.private, name="policy-private", kind=Kind.PRIVATE))
+    return (*default_detectors(), *own)

@@ -17,7 +17,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.pipeline import Pipeline
-from cmif.errors import BudgetExhaustedError, CmifError, EngineBusyError, EngineError, EngineUnavailableError, InputError, PrivacyError
+from cmif.errors import (
+    BudgetExhaustedError,
+    CmifError,
+    EngineBusyError,
+    EngineError,
+    EngineUnavailableError,
+    InputError,
+    PrivacyError,
+)
 from cmif.gateway.metrics import Metrics, Stopwatch
 from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
 from cmif.gateway.serve import Delta, Exchange, conversation_name, tenant_salt
@@ -77,7 +85,9 @@ class Gateway:
             ],
         )
 
-    def _guarded(self, handler: Callable[[HttpRequest, str], Awaitable[Response]]) -> Callable[[HttpRequest], Awaitable[Response]]:
+    def _guarded(
+        self, handler: Callable[[HttpRequest, str], Awaitable[Response]]
+    ) -> Callable[[HttpRequest], Awaitable[Response]]:
         """Identify the tenant, answer errors in the API's form, count, log without content."""
 
         async def guarded(request: HttpRequest) -> Response:
@@ -87,7 +97,9 @@ class Gateway:
                 reasons = self._ready()
                 if reasons:
                     raise EngineUnavailableError("This gateway is not ready.", hint="; ".join(reasons))
-                response = await handler(request, self._tenants.identify(request.headers.get("authorization")))
+                response = await handler(
+                    request, self._tenants.identify(request.headers.get("authorization"))
+                )
             except CmifError as error:
                 response = _error_response(error)
             except ClientDisconnect:
@@ -99,7 +111,9 @@ class Gateway:
             if self._label:
                 response.headers["x-cmif-tee"] = self._label
             elapsed = (time.perf_counter() - start) * 1e3
-            self.metrics.add("requests_total", route=request.url.path.split("/")[-1], status=str(response.status_code))
+            self.metrics.add(
+                "requests_total", route=request.url.path.split("/")[-1], status=str(response.status_code)
+            )
             log.info("%s %s %d %.1f ms", request_id, request.url.path, response.status_code, elapsed)
             return response
 
@@ -124,7 +138,9 @@ class Gateway:
             step=watch,
         )
         self.metrics.add("epsilon_spent_total", prepared.epsilon)
-        exchange = Exchange(self.pipeline, self.upstream, request, prepared, tenant_salt(self._salt_key, tenant), watch)
+        exchange = Exchange(
+            self.pipeline, self.upstream, request, prepared, tenant_salt(self._salt_key, tenant), watch
+        )
         headers = {"x-cmif-epsilon": f"{prepared.epsilon:g}"}
         if request.dropped:
             headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if name.isidentifier())
@@ -137,7 +153,9 @@ class Gateway:
             self.metrics.add("step_ms_total", elapsed, step=name)
         return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
 
-    def _body(self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool) -> dict[str, Any]:
+    def _body(
+        self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool
+    ) -> dict[str, Any]:
         texts = exchange.texts
         choices = [
             envelope.choice(i, texts[i], answer.finish, _logprobs(request, answer.logprobs))
@@ -147,7 +165,13 @@ class Gateway:
         return envelope.body(choices, _usage(exchange), **extra)
 
     async def _stream(
-        self, exchange: Exchange, request: Request, envelope: Envelope, headers: dict[str, str], watch: Stopwatch, explain: bool
+        self,
+        exchange: Exchange,
+        request: Request,
+        envelope: Envelope,
+        headers: dict[str, str],
+        watch: Stopwatch,
+        explain: bool,
     ) -> Response:
         """The first delta is awaited before the status line is sent, so that a refusing engine is a 4xx or 5xx."""
         deltas = exchange.deltas()
@@ -165,9 +189,19 @@ class Gateway:
                         answer = exchange.answers[delta.index]
                         fresh, sent[delta.index] = answer.logprobs[sent[delta.index] :], len(answer.logprobs)
                         if delta.text:
-                            yield _sse(envelope.chunk([envelope.delta(delta.index, delta.text, logprobs=_logprobs(request, fresh))]))
+                            yield _sse(
+                                envelope.chunk(
+                                    [
+                                        envelope.delta(
+                                            delta.index, delta.text, logprobs=_logprobs(request, fresh)
+                                        )
+                                    ]
+                                )
+                            )
                         if delta.finish:
-                            yield _sse(envelope.chunk([envelope.delta(delta.index, None, finish=delta.finish)]))
+                            yield _sse(
+                                envelope.chunk([envelope.delta(delta.index, None, finish=delta.finish)])
+                            )
                         delta = await anext(deltas, None)
                     extra = {"cmif": _explanation(exchange, watch)} if explain else {}
                     if request.include_usage or explain:
@@ -176,14 +210,18 @@ class Gateway:
                     yield _sse(error_body(error))
                 yield "data: [DONE]\n\n"
 
-        return StreamingResponse(chunks(), media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"})
+        return StreamingResponse(
+            chunks(), media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"}
+        )
 
     async def _models(self, _request: HttpRequest, _tenant: str) -> Response:
         return JSONResponse({"object": "list", "data": [self._model_card()]})
 
     async def _model(self, request: HttpRequest, _tenant: str) -> Response:
         if request.path_params["name"] != self.pipeline.bundle.manifest.name:
-            error = InputError("This gateway does not serve that model.", hint="GET /v1/models lists the one it serves.")
+            error = InputError(
+                "This gateway does not serve that model.", hint="GET /v1/models lists the one it serves."
+            )
             return JSONResponse(error_body(error, "model"), status_code=404)
         return JSONResponse(self._model_card())
 
@@ -197,7 +235,11 @@ class Gateway:
         except CmifError as error:
             reasons.append(str(error))
         table = self.pipeline.bundle.table
-        told = {"ready": not reasons, "reasons": reasons, "table": {"k": table.k, "eps_in": table.eps_in, "eps_out": table.eps_out}}
+        told = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "table": {"k": table.k, "eps_in": table.eps_in, "eps_out": table.eps_out},
+        }
         return JSONResponse(told, status_code=503 if reasons else 200)
 
     async def _metrics(self, _request: HttpRequest) -> Response:

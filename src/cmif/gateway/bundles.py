@@ -13,7 +13,10 @@ from cmif.errors import BundleError
 def open_bundle(path: Path) -> Bundle:
     """The bundle in ``path``. Raises :class:`BundleError` for a directory that is none, or whose files were altered."""
     if not (path / MANIFEST).is_file():
-        raise BundleError(f"There is no client bundle in {path.name!r}.", hint="Make one with `cmif split MODEL -o OUT`; it is OUT/client.")
+        raise BundleError(
+            f"There is no client bundle in {path.name!r}.",
+            hint="Make one with `cmif split MODEL -o OUT`; it is OUT/client.",
+        )
     files = {}
     for name in FILES:
         file = path / name

@@ -51,7 +51,9 @@ def parse(body: Any, kind: Literal["chat", "completion"], model: str) -> Request
     if not isinstance(body, dict):
         raise InputError("The request body must be a JSON object.")
     if body.get("model") not in (None, model):
-        raise InputError("This gateway does not serve that model.", hint="GET /v1/models lists the one it serves.")
+        raise InputError(
+            "This gateway does not serve that model.", hint="GET /v1/models lists the one it serves."
+        )
     for field, why in _REFUSED.items():
         if body.get(field) not in (None, False, {}, 1 if field == "best_of" else None):
             raise InputError(f"Field {field!r}: {why}.")
@@ -94,13 +96,20 @@ def _prompt(body: dict[str, Any], kind: str) -> Mapping[str, Any]:
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
     if not isinstance(prompt, str):
-        raise UnsupportedContentError("Field 'prompt' must be one string.", hint="Send one request a prompt; token ids cannot be inspected.")
+        raise UnsupportedContentError(
+            "Field 'prompt' must be one string.",
+            hint="Send one request a prompt; token ids cannot be inspected.",
+        )
     return {"prompt": prompt}
 
 
 def _stop(stop: Any) -> tuple[str, ...]:
     entries = [stop] if isinstance(stop, str) else [] if stop is None else stop
-    if not isinstance(entries, list) or len(entries) > _MAX_STOPS or not all(isinstance(s, str) and s for s in entries):
+    if (
+        not isinstance(entries, list)
+        or len(entries) > _MAX_STOPS
+        or not all(isinstance(s, str) and s for s in entries)
+    ):
         raise InputError(f"Field 'stop' must be a string or a list of up to {_MAX_STOPS} non-empty strings.")
     return tuple(entries)
 
@@ -127,7 +136,12 @@ def _number(body: dict[str, Any], field: str, low: float, high: float) -> float 
     value = body.get(field)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or not low <= value <= high
+    ):
         raise InputError(f"Field {field!r} must be a number from {low:g} to {high:g}.")
     return float(value)
 
@@ -165,7 +179,11 @@ class Envelope:
         return {**self._base(name), "choices": choices, "usage": usage, **extra}
 
     def choice(self, index: int, text: str, finish: str, logprobs: Any) -> dict[str, Any]:
-        content = {"message": {"role": "assistant", "content": text, "refusal": None}} if self.kind == "chat" else {"text": text}
+        content = (
+            {"message": {"role": "assistant", "content": text, "refusal": None}}
+            if self.kind == "chat"
+            else {"text": text}
+        )
         return {"index": index, **content, "logprobs": logprobs, "finish_reason": finish}
 
     def chunk(self, choices: list[dict[str, Any]], **extra: Any) -> dict[str, Any]:
@@ -173,7 +191,13 @@ class Envelope:
         return {**self._base(name), "choices": choices, **extra}
 
     def delta(
-        self, index: int, text: str | None, *, role: bool = False, finish: str | None = None, logprobs: Any = None
+        self,
+        index: int,
+        text: str | None,
+        *,
+        role: bool = False,
+        finish: str | None = None,
+        logprobs: Any = None,
     ) -> dict[str, Any]:
         if self.kind == "completion":
             content: dict[str, Any] = {"text": text or ""}

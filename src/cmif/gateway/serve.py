@@ -31,7 +31,9 @@ def conversation_name(request: Request, given: str | None) -> str:
     if request.kind == "completion":
         return "completions"
     messages = request.prompt["messages"]
-    first = next((i for i, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"), len(messages))
+    first = next(
+        (i for i, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"), len(messages)
+    )
     start = json.dumps(messages[: first + 1], sort_keys=True, default=str).encode("utf-8")
     return f"begins:{hashlib.sha256(start).hexdigest()}"
 
@@ -51,7 +53,15 @@ class Exchange:
     ``texts`` holds what every choice has said so far.
     """
 
-    def __init__(self, pipeline: Pipeline, upstream: Upstream, request: Request, prepared: Prepared, salt: str, watch: Stopwatch) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        upstream: Upstream,
+        request: Request,
+        prepared: Prepared,
+        salt: str,
+        watch: Stopwatch,
+    ) -> None:
         self.prepared = prepared
         self.answers = [Answer(pipeline, prepared, request.stop) for _ in range(request.n)]
         self.texts = [""] * request.n
@@ -60,7 +70,9 @@ class Exchange:
         context = pipeline.bundle.manifest.context
         room = context - len(prepared.ids)
         self._sampling = replace(
-            request.sampling, max_tokens=room if request.max_tokens is None else request.max_tokens, stop_ids=pipeline.bundle.manifest.eos
+            request.sampling,
+            max_tokens=room if request.max_tokens is None else request.max_tokens,
+            stop_ids=pipeline.bundle.manifest.eos,
         )
         self._model = pipeline.bundle.manifest.model
         self._salt = salt

@@ -121,7 +121,7 @@ class AttestedGateway:
                 Route("/healthz", _alive),
                 Route("/readyz", self._readyz),
                 *self._routes,
-                Route("/{path:path}", self._readyz),
+                Route("/{path:path}", self._not_ready, methods=["GET", "POST"]),
             ]
         )
 
@@ -216,6 +216,11 @@ class AttestedGateway:
             return True
         self._state.spent.append(now)
         return False
+
+    async def _not_ready(self, _request: Request) -> Response:
+        message = f"This gateway is not ready. {'; '.join(self.readiness().reasons)}"
+        error = {"message": message, "type": "server_error", "code": "not_ready"}
+        return JSONResponse({"error": error}, status_code=503, headers={"retry-after": "5"})
 
     async def _readyz(self, _request: Request) -> Response:
         found = self.readiness()

@@ -16,20 +16,19 @@ from types import TracebackType
 from typing import Self
 
 from cmif.enclave.memo import Draw
-from cmif.errors import BudgetExhaustedError, InputError
+from cmif.errors import InputError
+from cmif.privacy.accounting import NANO, Budget, Charge
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS memo (
     conversation BLOB NOT NULL, unit BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (conversation, unit)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS charge (
-    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, conversation BLOB NOT NULL, draws INTEGER NOT NULL, epsilon REAL NOT NULL
+    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, conversation BLOB NOT NULL, draws INTEGER NOT NULL, nano INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS charge_tenant ON charge (tenant, epsilon);
-CREATE INDEX IF NOT EXISTS charge_conversation ON charge (conversation, epsilon);
+CREATE INDEX IF NOT EXISTS charge_tenant ON charge (tenant, nano);
+CREATE INDEX IF NOT EXISTS charge_conversation ON charge (conversation, nano);
 """
-_SLACK = 1e-9
-"""Sums of floats are compared with this slack, so that ten charges of 0.1 fit a budget of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +43,9 @@ class Account:
 class SqliteStore:
     """:class:`cmif.enclave.memo.Store` on disk. One connection, serialised by a lock; safe to share between threads."""
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        tenant_budget: float | None = None,
-        conversation_budget: float | None = None,
-    ) -> None:
-        self._tenant_budget = tenant_budget
-        self._conversation_budget = conversation_budget
+    def __init__(self, path: Path | str, budget: Budget | None = None) -> None:
+        """``budget`` None bounds nothing. Raises :class:`InputError` if ``path`` cannot be a ledger."""
+        self._budget = budget or Budget()
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -74,53 +67,45 @@ class SqliteStore:
         """See :meth:`cmif.enclave.memo.Store.commit`."""
         with self._lock, _Transaction(self._db):
             settled: dict[bytes, bytes] = {}
-            epsilon, new = 0.0, 0
+            new: list[Draw] = []
             for unit, made in draws.items():
                 row = self._db.execute(
                     "INSERT INTO memo VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING sealed",
                     (conversation, unit, made.sealed),
                 ).fetchone()
                 if row is not None:
-                    settled[unit], epsilon, new = made.sealed, epsilon + made.epsilon, new + 1
+                    settled[unit] = made.sealed
+                    new.append(made)
                     continue
                 settled[unit] = self._db.execute(
                     "SELECT sealed FROM memo WHERE conversation = ? AND unit = ?", (conversation, unit)
                 ).fetchone()[0]
-            if epsilon > 0:
-                self._refuse_overdraft("tenant", tenant, epsilon, self._tenant_budget)
-                self._refuse_overdraft("conversation", conversation, epsilon, self._conversation_budget)
-            if new:
-                self._db.execute(
-                    "INSERT INTO charge (tenant, conversation, draws, epsilon) VALUES (?, ?, ?, ?)",
-                    (tenant, conversation, new, epsilon),
-                )
+            for epsilon in sorted({made.epsilon for made in new}):
+                charge = Charge(sum(made.epsilon == epsilon for made in new), epsilon)
+                self._charge(tenant, conversation, charge)
             return settled
 
+    def _charge(self, tenant: str, conversation: bytes, charge: Charge) -> None:
+        spent = "SELECT COALESCE(SUM(nano), 0) FROM charge WHERE "
+        self._budget.admit(
+            charge,
+            tenant_spent=self._db.execute(spent + "tenant = ?", (tenant,)).fetchone()[0],
+            conversation_spent=self._db.execute(spent + "conversation = ?", (conversation,)).fetchone()[0],
+        )
+        self._db.execute(
+            "INSERT INTO charge (tenant, conversation, draws, nano) VALUES (?, ?, ?, ?)",
+            (tenant, conversation, charge.draws, charge.nano),
+        )
+
     def account(self, tenant: str) -> Account:
+        query = "SELECT COALESCE(SUM(draws), 0), COALESCE(SUM(nano), 0) FROM charge WHERE tenant = ?"
         with self._lock:
-            row = self._db.execute(
-                "SELECT COALESCE(SUM(draws), 0), COALESCE(SUM(epsilon), 0) FROM charge WHERE tenant = ?",
-                (tenant,),
-            )
-            draws, epsilon = row.fetchone()
-        return Account(tenant, int(draws), float(epsilon))
+            draws, spent = self._db.execute(query, (tenant,)).fetchone()
+        return Account(tenant, int(draws), spent / NANO)
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
-
-    def _refuse_overdraft(self, who: str, name: str | bytes, epsilon: float, budget: float | None) -> None:
-        if budget is None:
-            return
-        column = {"tenant": "tenant", "conversation": "conversation"}[who]
-        spent = self._db.execute(
-            f"SELECT COALESCE(SUM(epsilon), 0) FROM charge WHERE {column} = ?", (name,)
-        ).fetchone()[0]  # noqa: S608
-        if spent + epsilon > budget + _SLACK:
-            raise BudgetExhaustedError(
-                f"This request needs epsilon {epsilon:g}, but of the {who}'s budget {budget:g} only {max(budget - spent, 0):g} is left.",
-                hint="Re-sent text costs nothing; new words do. Raise the budget or start afresh by decision of the data's owner.",
-            )
 
 
 class _Transaction:

@@ -48,5 +48,7 @@ class Tenants:
         digest = hashlib.sha256(key.strip().encode("utf-8")).hexdigest()
         found = [name for known, name in self.by_digest.items() if hmac.compare_digest(known, digest)]
         if scheme.lower() != "bearer" or not found:
-            raise UnauthorisedError("Incorrect API key.", hint="Send 'Authorization: Bearer KEY' with a key of this gateway.")
+            raise UnauthorisedError(
+                "Incorrect API key.", hint="Send 'Authorization: Bearer KEY' with a key of this gateway."
+            )
         return found[0]

@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from cmif.errors import BundleError, EngineBusyError, EngineError, EngineUnavailableError, InputError, WireError
+from cmif.errors import (
+    BundleError,
+    EngineBusyError,
+    EngineError,
+    EngineUnavailableError,
+    InputError,
+    WireError,
+)
 from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent
 from cmif.wire.frame import CONTENT_TYPE, Frame, encode
 
@@ -22,7 +29,9 @@ _SILENCE_S = 120.0
 class Upstream:
     """One engine. Open it inside a running event loop and close it there."""
 
-    def __init__(self, url: str, model: str, codec: str = "bf16+zstd", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, model: str, codec: str = "bf16+zstd", tls: ssl.SSLContext | None = None
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError("The engine's URL must be http(s)://host:port.")
@@ -50,7 +59,10 @@ class Upstream:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             raise _unavailable() from None
         if told.get("model") != self._model:
-            raise BundleError("The engine serves another model than this bundle's.", hint="Serve the server half of the same split.")
+            raise BundleError(
+                "The engine serves another model than this bundle's.",
+                hint="Serve the server half of the same split.",
+            )
         return told
 
     async def generate(self, frame: Frame) -> AsyncIterator[TokenEvent | DoneEvent]:
@@ -88,7 +100,9 @@ class Upstream:
 
 
 def _unavailable() -> EngineUnavailableError:
-    return EngineUnavailableError("The engine does not answer.", hint="What this request drew is remembered: retrying it costs nothing.")
+    return EngineUnavailableError(
+        "The engine does not answer.", hint="What this request drew is remembered: retrying it costs nothing."
+    )
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> EngineError:
@@ -98,7 +112,9 @@ async def _refusal(answer: aiohttp.ClientResponse) -> EngineError:
         code = str(answer.status)
     if answer.status == 429:
         after = answer.headers.get("retry-after", "1")
-        return EngineBusyError("The engine's queue is full.", retry_after_s=int(after) if after.isdigit() else 1)
+        return EngineBusyError(
+            "The engine's queue is full.", retry_after_s=int(after) if after.isdigit() else 1
+        )
     if answer.status in (502, 503, 504):
         return _unavailable()
     return EngineError(f"The engine refused the request with code {code!r}.")

@@ -33,7 +33,9 @@ def test_ibans_pass_mod_97_and_keep_their_country(layout: str) -> None:
     assert int("".join(str(int(c, 36)) for c in made[4:] + made[:4])) % 97 == 1
 
 
-@pytest.mark.parametrize("layout", ["2024-03-01", "12/03/2024", "1.2.2024", "3 May 2024", "March 3, 2024", "Jan 3 2024"])
+@pytest.mark.parametrize(
+    "layout", ["2024-03-01", "12/03/2024", "1.2.2024", "3 May 2024", "March 3, 2024", "Jan 3 2024"]
+)
 def test_dates_are_real_days_in_the_same_layout(layout: str) -> None:
     shape = re.sub(r"[A-Za-z]+", "M", re.sub(r"\d+", "N", layout))
     for _ in range(50):

@@ -26,7 +26,8 @@ def reference(tiny_model: Path):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    "content", ["Hello there.", "  spaces \n\n and lines\n", "Ünïcode 漢字 🙂", "", "{{ bos_token }}", "q0x1z"]
+    "content",
+    ["Hello there.", "  spaces \n\n and lines\n", "Ünïcode 漢字 🙂", "", "{{ bos_token }}", "q0x1z"],
 )
 def test_a_chat_is_encoded_as_transformers_does(tokeniser: Tokeniser, reference, content: str) -> None:  # type: ignore[no-untyped-def]
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
@@ -71,7 +72,9 @@ def test_a_template_s_own_refusal_is_told(tiny_model: Path) -> None:
 
 
 def test_a_broken_template_s_error_does_not_quote_the_chat(tiny_model: Path) -> None:
-    tokeniser = Tokeniser((tiny_model / "tokenizer.json").read_text("utf-8"), "{{ messages[0].content.foo.bar }}", ROLES)
+    tokeniser = Tokeniser(
+        (tiny_model / "tokenizer.json").read_text("utf-8"), "{{ messages[0].content.foo.bar }}", ROLES
+    )
     with pytest.raises(InputError) as caught:
         tokeniser.encode_chat([{"role": "user", "content": "secret words"}])
     assert "secret words" not in str(caught.value)

@@ -12,7 +12,13 @@ HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 
 def test_defaults_are_the_api_reference_s() -> None:
     chat = parse(HELLO, "chat", "m")
-    assert (chat.sampling.temperature, chat.sampling.top_p, chat.n, chat.stream, chat.max_tokens) == (1.0, 1.0, 1, False, None)
+    assert (chat.sampling.temperature, chat.sampling.top_p, chat.n, chat.stream, chat.max_tokens) == (
+        1.0,
+        1.0,
+        1,
+        False,
+        None,
+    )
     assert parse({"prompt": "hi"}, "completion", "m").max_tokens == 16
 
 

@@ -13,6 +13,7 @@ import pytest
 from cmif.enclave.memo import Draw
 from cmif.errors import BudgetExhaustedError, InputError
 from cmif.gateway.store import SqliteStore
+from cmif.privacy.accounting import Budget
 
 
 def test_draws_are_remembered_and_charged_together(tmp_path: Path) -> None:
@@ -29,13 +30,16 @@ def test_draws_are_remembered_and_charged_together(tmp_path: Path) -> None:
 def test_the_first_draw_counts_and_is_paid_once(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "l.sqlite")
     store.commit("t", b"c", {b"u": Draw(b"first", 1.0)})
-    assert store.commit("t", b"c", {b"u": Draw(b"second", 1.0), b"v": Draw(b"new", 1.0)}) == {b"u": b"first", b"v": b"new"}
+    assert store.commit("t", b"c", {b"u": Draw(b"second", 1.0), b"v": Draw(b"new", 1.0)}) == {
+        b"u": b"first",
+        b"v": b"new",
+    }
     assert store.account("t").epsilon == 2.0
 
 
-@pytest.mark.parametrize("budget", ["tenant_budget", "conversation_budget"])
+@pytest.mark.parametrize("budget", ["tenant", "conversation"])
 def test_an_exhausted_budget_refuses_and_remembers_nothing(tmp_path: Path, budget: str) -> None:
-    store = SqliteStore(tmp_path / "l.sqlite", **{budget: 2.0})
+    store = SqliteStore(tmp_path / "l.sqlite", Budget(**{budget: 2.0}))
     store.commit("t", b"c", {b"u": Draw(b"s", 1.5)})
     with pytest.raises(BudgetExhaustedError):
         store.commit("t", b"c", {b"v": Draw(b"s", 1.0)})
@@ -45,7 +49,7 @@ def test_an_exhausted_budget_refuses_and_remembers_nothing(tmp_path: Path, budge
 
 
 def test_ten_tenths_fit_a_budget_of_one(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "l.sqlite", tenant_budget=1.0)
+    store = SqliteStore(tmp_path / "l.sqlite", Budget(tenant=1.0))
     for i in range(10):
         store.commit("t", b"c", {bytes([i]): Draw(b"s", 0.1)})
     with pytest.raises(BudgetExhaustedError):
@@ -54,7 +58,7 @@ def test_ten_tenths_fit_a_budget_of_one(tmp_path: Path) -> None:
 
 def test_budgets_hold_under_concurrent_requests(tmp_path: Path) -> None:
     """Two connections, as two processes would have; 40 charges of 1 against a budget of 25."""
-    stores = [SqliteStore(tmp_path / "l.sqlite", tenant_budget=25.0) for _ in range(2)]
+    stores = [SqliteStore(tmp_path / "l.sqlite", Budget(tenant=25.0)) for _ in range(2)]
     refused: list[int] = []
 
     def spend(worker: int) -> None:
@@ -104,8 +108,12 @@ def test_kill_9_never_loses_a_charge_that_was_acted_on(tmp_path: Path, after: in
 
 
 def test_the_file_holds_no_plain_conversation_text(tmp_path: Path) -> None:
-    columns = [r[1] for t in ("memo", "charge") for r in sqlite3.connect(_filled(tmp_path)).execute(f"PRAGMA table_info({t})")]
-    assert columns == ["conversation", "unit", "sealed", "id", "tenant", "conversation", "draws", "epsilon"]
+    columns = [
+        r[1]
+        for t in ("memo", "charge")
+        for r in sqlite3.connect(_filled(tmp_path)).execute(f"PRAGMA table_info({t})")
+    ]
+    assert columns == ["conversation", "unit", "sealed", "id", "tenant", "conversation", "draws", "nano"]
 
 
 def _filled(tmp_path: Path) -> Path:

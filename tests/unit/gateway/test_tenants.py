@@ -27,7 +27,16 @@ def test_without_a_file_everybody_is_the_default_tenant() -> None:
     assert Tenants.open(None).identify(None) == "default"
 
 
-@pytest.mark.parametrize("text", ["", "[tenants]\n", "[tenants]\na = 'short'\n", "not toml [", f"[tenants]\na='{'0' * 64}'\nb='{'0' * 64}'\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[tenants]\n",
+        "[tenants]\na = 'short'\n",
+        "not toml [",
+        f"[tenants]\na='{'0' * 64}'\nb='{'0' * 64}'\n",
+    ],
+)
 def test_a_bad_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError):
         Tenants.open(write(tmp_path / "t.toml", text))

@@ -13,7 +13,12 @@ from cmif.errors import InputError
 from cmif.provider.checkpoint import EMBEDDING, embedding_rows, to_bf16
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**127), max_value=2.0**127), min_size=1))
+@given(
+    st.lists(
+        st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**127), max_value=2.0**127),
+        min_size=1,
+    )
+)
 def test_rounding_to_bf16_is_torch_s(values: list[float]) -> None:
     array = np.array(values, dtype=np.float32)
     expected = torch.from_numpy(array).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
@@ -23,7 +28,9 @@ def test_rounding_to_bf16_is_torch_s(values: list[float]) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_rows_of_every_dtype_are_read_without_the_model(tmp_path: Path, dtype: torch.dtype) -> None:
     rows = torch.randn(7, 5).to(dtype)
-    save_file({"a.first": torch.zeros(3), EMBEDDING: rows, "z.last": torch.zeros(2)}, tmp_path / "model.safetensors")
+    save_file(
+        {"a.first": torch.zeros(3), EMBEDDING: rows, "z.last": torch.zeros(2)}, tmp_path / "model.safetensors"
+    )
     expected = rows.to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
     np.testing.assert_array_equal(embedding_rows(tmp_path), expected)
 

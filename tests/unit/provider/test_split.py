@@ -14,9 +14,15 @@ from cmif.provider.split import split
 from tests.tiny import make_model, read_json
 
 
-def test_both_halves_share_a_digest_and_hold_the_checkpoint_s_rows(tiny_split: Path, tiny_model: Path) -> None:
+def test_both_halves_share_a_digest_and_hold_the_checkpoint_s_rows(
+    tiny_split: Path, tiny_model: Path
+) -> None:
     bundle = open_bundle(tiny_split / "client")
-    assert bundle.manifest.model == read_json(tiny_split / "server" / "body.json")["model"] == bundle.table.bundle
+    assert (
+        bundle.manifest.model
+        == read_json(tiny_split / "server" / "body.json")["model"]
+        == bundle.table.bundle
+    )
     np.testing.assert_array_equal(bundle.rows, embedding_rows(tiny_model))
     norms = np.sqrt(((bundle.rows.astype(np.uint32) << 16).view(np.float32).astype(np.float64) ** 2).sum(1))
     assert bundle.manifest.max_norm == pytest.approx(norms.max(), rel=1e-5)
@@ -52,7 +58,9 @@ def copy_model(source: Path, target: Path, **config: object) -> str:
         ({"hidden_size": 128}, InputError),
     ],
 )
-def test_a_refused_model_leaves_nothing_behind(tiny_model: Path, tmp_path: Path, config: dict[str, object], error: type) -> None:
+def test_a_refused_model_leaves_nothing_behind(
+    tiny_model: Path, tmp_path: Path, config: dict[str, object], error: type
+) -> None:
     model = copy_model(tiny_model, tmp_path / "model", **config)
     with pytest.raises(error):
         split(model, tmp_path / "out")
@@ -78,7 +86,9 @@ def test_an_existing_split_is_not_overwritten(tiny_model: Path, tiny_split: Path
 
 @pytest.mark.parametrize("name", ["rows.bf16", "tokenizer.json", "chat_template.jinja", "table.npz"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_an_altered_bundle_file_is_refused_by_name(tiny_split: Path, tmp_path: Path, name: str, damage: str) -> None:
+def test_an_altered_bundle_file_is_refused_by_name(
+    tiny_split: Path, tmp_path: Path, name: str, damage: str
+) -> None:
     client = shutil.copytree(tiny_split / "client", tmp_path / "client")
     file = client / name
     data = bytearray(file.read_bytes())
