@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from cmif.privacy.build import build_table
+from cmif.privacy.table import Table
+from cmif.types import WordClass
+
+BUNDLE = "ab" * 32
+
+
+def clustered(n: int, width: int, seed: int = 0, clusters: int = 12) -> np.ndarray:
+    """float32 [n, width]: unit rows around a few centres, as words are."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(clusters, width))[rng.integers(0, clusters, n)] + 0.6 * rng.normal(size=(n, width))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def lexicon() -> tuple[list[str], np.ndarray, np.ndarray]:
+    """170 words: 90 of class WORD, 60 NAME, 20 NUMBER (one bucket at k = 12), with vectors of width 16."""
+    classes = np.repeat(np.array([c.value for c in WordClass], dtype=np.uint8), [90, 60, 20])
+    words = [f"{'wNn'[c]}{i}" for i, c in enumerate(classes)]
+    return words, classes, clustered(len(words), 16)
+
+
+@pytest.fixture(scope="session", params=["medoid-rr", "rr", "rnm-exponential"])
+def table(request: pytest.FixtureRequest) -> Table:
+    words, classes, vectors = lexicon()
+    return build_table(
+        words, classes, vectors, bundle=BUNDLE, k=12, epsilon=1.5, gamma=Fraction(1, 20), law=request.param
+    )
