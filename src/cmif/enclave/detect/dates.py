@@ -1,4 +1,6 @@
-"""Calendar dates in figures and in words. A year alone, a time of day and a weekday are none."""
+"""Calendar dates in figures and in words. A timestamp counts whole; a year, a time of day or a weekday
+alone is none.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ _IN_FIGURES = re.compile(
     r"(?<![\w./-])(?:(\d{1,2})([./-] ?)(\d{1,2})\2(\d{4}|\d{2})|(\d{4})([./-])(\d{1,2})\6(\d{1,2}))(?!\d|"
     r"[./-]\d)"
 )
+_TIME = re.compile(r"[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?(?!\w)")
 _COMPACT = re.compile(
     r"(?i:\b(?:dob|born|birth(?:day|date)?|date of birth|date)\b[ :=#-]{0,4}(?:is |on )?((?:19|20)\d{6})"
     r"(?!\d))"
@@ -44,7 +47,8 @@ def dates(text: str) -> Iterator[Span]:
     for match in _IN_FIGURES.finditer(text):
         first, second = int(match[1] or match[7]), int(match[3] or match[8])
         if 1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12:
-            yield Span(*match.span(), Kind.DATE, "patterns")
+            time = _TIME.match(text, match.end())
+            yield Span(match.start(), time.end() if time else match.end(), Kind.DATE, "patterns")
     for pattern in (_COMPACT, _PARTIAL):
         for match in pattern.finditer(text):
             yield Span(*match.span(1), Kind.DATE, "patterns")

@@ -20,21 +20,12 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*+")
 _PLURAL = re.compile(r"(?:'s|’s|s|es)\Z")
 _LONGEST = 4  # words in an entry
 
-# Word endings that only medicine uses; the everyday words that end so all the same are in ordinary_endings.txt.
-_MEDICAL = re.compile(
-    r"[a-z]{3,24}(?:itis|ectomy|otomy|ostomy|oplasty|oscopy|scopic|emia|aemia|oma|omas|osis|oses|pathy|"
-    r"pathic|algia|"
-    r"plegia|plegic|rrhea|rrhoea|rrhage|uria|pnea|pnoea|trophy|cillin|mycin|micin|cycline|floxacin|statin|"
-    r"sartan|"
-    r"dipine|olol|prazole|conazole|azepam|azolam|zepine|triptan|oxetine|traline|afil|gliptin|glutide|"
-    r"formin|parin|"
-    r"tinib|zumab|ximab|umab|pril|setron|caine|sone|solone|barbital|codone|morphone|virdine|navir|vudine)s?\Z"
-)
 _AGE = re.compile(
     r"(?i:(?<![\w.])(\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)[ -]old\b|[ -]?(?:y/?o|yo|y\.o\.)(?!\w)|"
     r"[- ]year[- ]old)"
     r"|\b(?:aged?|age of|age is|age:|turned|turning|turn|i am|i'm|he is|she is|he's|she's)[ ]?(\d{1,3})"
     r"(?![\w.,]?\d|[%:/]))"
+    r"|(?i:\b(?:he|she|they|i) (?:was|were|am|is|are) (\d{1,3})(?=[.,;!?]|$| (?:when|and|at)\b))"
 )
 
 
@@ -58,7 +49,7 @@ class Lexicon:
         for i, (start, end, word) in enumerate(tokens):
             if i < skip:
                 continue
-            length = self._phrase([token for _, _, token in tokens[i : i + _LONGEST]], word)
+            length = self._length(tokens, i)
             if length > 1:
                 skip = i + length
                 inner = [t for t in tokens[i:skip] if not is_stopword(t[2])]
@@ -72,14 +63,16 @@ class Lexicon:
                 spans.extend(self._parts(start, word))
         return spans
 
-    def _phrase(self, following: list[str], word: str) -> int:
-        """How many of the ``following`` tokens are one entry; 0 for none."""
-        if self._first and any(form in self._first for form in _forms(word)):
+    def _length(self, tokens: list[tuple[int, int, str]], i: int) -> int:
+        """How many tokens from ``i`` are one entry, the longest; 0 for none."""
+        word = tokens[i][2]
+        if any(form in self._first for form in _forms(word)):
+            following = [token for _, _, token in tokens[i : i + _LONGEST]]
             for n in range(len(following), 1, -1):
-                head, last = " ".join(following[: n - 1]), following[n - 1]
-                if any(f"{head} {form}" in self._entries for form in _forms(last)):
+                head = " ".join(following[: n - 1])
+                if any(f"{head} {form}" in self._entries for form in _forms(following[n - 1])):
                     return n
-        return 1 if word in self else 0
+        return int(word in self)
 
     def _parts(self, start: int, word: str) -> list[Span]:
         spans = []
@@ -101,13 +94,19 @@ class SpecialCategories(Lexicon):
         return super().__contains__(word) or is_medical(word.lower())
 
     def detect(self, text: str) -> list[Span]:
-        ages = [m.span(1) if m.group(1) else m.span(2) for m in _AGE.finditer(text)]
+        ages = [match.span(match.lastindex or 0) for match in _AGE.finditer(text)]
         return super().detect(text) + [Span(start, end, Kind.WORD, self.name) for start, end in ages]
 
 
 def is_medical(word: str) -> bool:
     """Whether a lower-case word ends as only medical words do ("tonsillitis", "rosuvastatin")."""
-    return _MEDICAL.match(word) is not None and word not in entries("special/ordinary_endings.txt")
+    stem = word[:-1] if word.endswith("s") and not word.endswith(("ss", "is")) else word
+    return stem.endswith(_endings()) and len(stem) > 6 and stem not in entries("special/ordinary_endings.txt")
+
+
+@lru_cache(maxsize=1)
+def _endings() -> tuple[str, ...]:
+    return tuple(sorted(entries("special/medical_endings.txt")))
 
 
 @lru_cache(maxsize=1)

@@ -1,52 +1,31 @@
 """Names of people, places and organisations, without a model: runs of capitalised words, word lists and cues.
 
-What this can find is what English spelling marks: a capital inside a sentence, an unknown word with a
-capital at its beginning, a listed name in any case, what follows "my name is". It finds too much rather
-than too little: a word that is replaced without need costs usefulness, a name that is not costs privacy.
-What it cannot find: names in lower case that are no listed name, names in scripts without case, people
-described and not named.
+What this finds is what English spelling marks: a capital inside a sentence, an unknown word with a capital at its
+beginning, a listed name in any case, what follows "my name is". It finds too much rather than too little: a word
+that is replaced without need costs usefulness, a name that is not replaced costs privacy. What it cannot find: unlisted
+names in lower case, names in scripts without case, people who are described and not named.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from cmif.enclave.detect import cues
-from cmif.enclave.detect.data import entries
-from cmif.enclave.detect.lexicon import special_categories
+from cmif.enclave.detect.kinds import kind_of
+from cmif.enclave.detect.lists import lists
 from cmif.enclave.detect.tokens import Token, Written, sentences
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
 _NAME = "names"
-_INTRODUCED = re.compile(
-    rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}((?:[^\W\d_][\w'’-]{{1,30}})(?:[ ][^\W\d_][\w'’-]{{1,30}})?)"
-)
+_WORD = r"[^\W\d_][\w'’-]{1,30}"
+_INTRODUCED = re.compile(rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}({_WORD}(?:[ ]{_WORD})?)")
+_ABBREVIATION = re.compile(r"\(([A-Z]{2,8})s?\)")
+_LETTER_WORD = re.compile(r"[^\W\d_]+")
+_INNER = cues.PARTICLES | cues.JOINERS
 
-
-@lru_cache(maxsize=1)
-def _common() -> frozenset[str]:
-    return entries("common_words.txt")
-
-
-@lru_cache(maxsize=1)
-def _listed() -> dict[str, Kind]:
-    """Every listed name of one word: given names and surnames over places over organisations."""
-    names: dict[str, Kind] = {}
-    for file, kind in _FILES:
-        for entry in entries(file):
-            names.setdefault(entry, kind)
-    return names
-
-
-_FILES = (
-    ("gazetteer_place.txt", Kind.PLACE),
-    ("gazetteer_organisation.txt", Kind.ORGANISATION),
-    ("gazetteer_given.txt", Kind.PERSON),
-    ("gazetteer_surname.txt", Kind.PERSON),
-)
+Sentence = list[Token]
 
 
 class Names:
@@ -58,280 +37,283 @@ class Names:
         spans: list[Span] = []
         for sentence in sentences(text):
             shouted = _is_shouted(sentence)
-            for run in _runs(sentence, shouted):
-                spans.extend(_named(text, sentence, run, shouted))
-            spans.extend(_lower_case(text, sentence))
+            for first, end in _runs(sentence):
+                spans.extend(_named(sentence, first, end, shouted))
+            spans.extend(_lower_case(sentence))
         spans.extend(_introduced(text))
-        return spans
+        defined = _defined_abbreviations(text)
+        return [span for span in spans if text[span.start : span.end] not in defined]
 
 
-def _is_shouted(sentence: list[Token]) -> bool:
-    """Whether capitals say nothing here: a heading, a form, a title line, or a line in upper case."""
-    words = [t for t in sentence if len(t.text) > 2 and t.lower not in cues.JOINERS]
-    upper = sum(t.written is Written.UPPER for t in words)
-    return len(words) >= 3 and upper >= 0.6 * len(words)
+def _is_shouted(sentence: Sentence) -> bool:
+    """Whether capitals say nothing here: a heading or a line in upper case."""
+    upper = words = 0
+    for token in sentence:
+        if len(token.text) > 2:
+            words += 1
+            upper += token.written is Written.UPPER
+    return words >= 3 and upper >= 0.6 * words
 
 
-def _runs(sentence: list[Token], shouted: bool) -> Iterator[tuple[int, int]]:
-    """``(first, end)`` of each run of capitalised tokens, particles and joiners inside included."""
+def _runs(sentence: Sentence) -> Iterator[tuple[int, int]]:
+    """``(first, end)`` of each run of capitalised tokens, with the particles and joiners inside it."""
     i = 0
     while i < len(sentence):
         if not sentence[i].is_capital:
             i += 1
             continue
         end = i + 1
-        while end < len(sentence) and sentence[end].follows_closely:
-            if sentence[end].is_capital:
-                end += 1
-                continue
-            bridge = end
-            while (
-                bridge < len(sentence)
-                and bridge < end + 2
-                and sentence[bridge].follows_closely
-                and sentence[bridge].lower in cues.PARTICLES | cues.JOINERS
-            ):
-                bridge += 1
-            bridges = bridge > end and bridge < len(sentence) and sentence[bridge].is_capital
-            if not (bridges and sentence[bridge].follows_closely):
-                break
-            if not _may_bridge(sentence, i, end, bridge):
-                break
-            end = bridge + 1
+        while (following := _next_in_run(sentence, i, end)) is not None:
+            end = following + 1
         yield i, end
         i = end
 
 
-def _may_bridge(sentence: list[Token], first: int, end: int, bridge: int) -> bool:
-    between = {t.lower for t in sentence[end:bridge]}
-    if between <= cues.PARTICLES:
+def _next_in_run(sentence: Sentence, first: int, end: int) -> int | None:
+    """Where the run goes on: the next token, or the one after "von der" or "of the"."""
+    bridge = end
+    if sentence[end - 1].possessive and not any(
+        t.lower in cues.ORGANISATION for t in sentence[end : end + 2]
+    ):
+        return None  # "Anna's Toyota" is two names, "St Mary's Hospital" one
+    while bridge < len(sentence) and bridge < end + 3 and sentence[bridge].follows_closely:
+        if sentence[bridge].is_capital:
+            return bridge if bridge == end or _may_bridge(sentence, first, end, bridge) else None
+        if sentence[bridge].lower not in _INNER:
+            return None
+        bridge += 1
+    return None
+
+
+def _may_bridge(sentence: Sentence, first: int, end: int, bridge: int) -> bool:
+    if all(t.lower in cues.PARTICLES for t in sentence[end:bridge]):
         return True
-    # "Bank of England", "Marks and Spencer Ltd": only where the run is an organisation or place
-    run = [t.lower for t in sentence[first:end]] + [
-        t.lower for t in sentence[bridge : bridge + 3] if t.is_capital
-    ]
-    return any(word in cues.ORGANISATION or word in cues.PLACE for word in run)
+    # "Bank of England", "Marks and Spencer Ltd": only where one of the words is of an organisation or place
+    around = (*sentence[first:end], *(t for t in sentence[bridge : bridge + 3] if t.is_capital))
+    return any(t.lower in cues.ORGANISATION or t.lower in cues.PLACE for t in around)
 
 
-def _named(text: str, sentence: list[Token], run: tuple[int, int], shouted: bool) -> Iterator[Span]:
-    first, end = run
-    whole = " ".join(t.lower for t in sentence[first:end])
-    if whole in _listed() and " " in whole:
-        yield _span(sentence, first, end, _listed()[whole])
+def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:
+    """The names in one run: the whole if it is listed or an organisation, else the parts between words of no name."""
+    words = [t.lower for t in sentence[first:end]]
+    if len(words) > 1 and (listed := lists().names.get(" ".join(words))):
+        yield _span(sentence, first, end, listed)
         return
-    organisation = _is_organisation(sentence, first, end)
+    if len(words) > 1 and " ".join(words) in lists().proper:
+        return
+    company = len(words) > 1 and words[-1] in cues.LEGAL_FORMS
+    organisation = company or (not shouted and _is_organisation(sentence, first, end))
     start = first
     for i in range(first, end + 1):
-        at_break = i == end or (_breaks(sentence, i, first, end) and not (organisation and i > start))
-        if at_break:
+        if i == end or _breaks(sentence, i, first, end, company, organisation and i > start):
             if i > start:
-                yield from _part(text, sentence, start, i, shouted, organisation)
+                yield from _part(sentence, start, i, shouted, organisation)
             start = i + 1
 
 
-def _breaks(sentence: list[Token], i: int, first: int, end: int) -> bool:
-    """Whether token ``i`` of a run is no part of any name."""
+def _is_organisation(sentence: Sentence, first: int, end: int) -> bool:
+    """ "Alder Bank", "University of Oslo"; not "the Emergency Department", "Software Engineer"."""
+    words = [t.lower for t in sentence[first:end]]
+    if len(words) < 2 or not (
+        words[-1] in cues.ORGANISATION or (words[0] in cues.ORGANISATION and "of" in words)
+    ):
+        return False
+    everyday = all(t.lower in lists().ordinary for t in sentence[first:end])
+    defined = first > 0 and sentence[first - 1].lower in cues.DETERMINERS
+    return not (everyday and len(words) == 2 and (defined or sentence[first].starts))
+
+
+def _breaks(sentence: Sentence, i: int, first: int, end: int, company: bool, inside: bool) -> bool:
+    """Whether token ``i`` of the run ``first:end`` is no part of any name."""
     token = sentence[i]
     lower = token.lower
-    if len(token.text) == 1 and lower in ("i", "a") and not token.dotted:
+    if lower in cues.HONORIFICS or (lower == "i" and not token.dotted):
         return True
-    if lower in cues.CALENDAR:
-        return True
-    if lower in cues.TITLES:
-        if lower not in _listed():
-            return True
-        return i == first and i + 1 < end  # "King" and "Judge" are surnames too, but not before a name
+    if company or inside:
+        return False
+    last = i + 1 == end
+    if lower in cues.CALENDAR:  # "Jan Novak", "April Jones"
+        return last or lower not in lists().names
+    if lower in cues.TITLES:  # "King" and "Judge" are surnames too, but not before a name
+        return lower not in lists().names or (i == first and not last)
     if is_stopword(lower):
-        if lower not in _listed():
-            return not (token.lower in cues.JOINERS and i > first)
-        return token.starts and not (i + 1 < end)  # "Will Smith" but not "Will you"
+        if i > first and not last and (lower in cues.JOINERS or lower in cues.PARTICLES):
+            return False
+        return lower not in lists().names or (token.starts and last)  # "Will Smith" but not "Will you"
     return False
 
 
-def _is_organisation(sentence: list[Token], first: int, end: int) -> bool:
-    return end - first > 1 and any(
-        t.lower.rstrip(".") in cues.ORGANISATION for t in sentence[first:end] if t.is_capital
-    )
-
-
-def _part(
-    text: str, sentence: list[Token], first: int, end: int, shouted: bool, organisation: bool
-) -> Iterator[Span]:
-    """The span of one run without titles and stopwords, if it is a name at all."""
+def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation: bool) -> Iterator[Span]:
+    """The span of one part of a run, if it is a name at all."""
+    words = lists()
     while first < end and (
-        not sentence[first].is_capital or sentence[first].lower in cues.TITLES - _listed().keys()
+        not sentence[first].is_capital or (sentence[first].lower in words.roles and not organisation)
     ):
         first += 1
     while end > first and not sentence[end - 1].is_capital:
         end -= 1
-    if not organisation:
-        while first < end and sentence[first].starts and end - first > 1 and _everyday(sentence[first]):
+    if not organisation and not shouted:
+        while end - first > 1 and _is_lead(sentence, first):
             first += 1
-    if first >= end:
+    if (
+        first >= end
+        or _is_condition(sentence, first, end)
+        or all(len(t.text) == 1 for t in sentence[first:end])
+    ):
         return
-    tokens = sentence[first:end]
-    if _is_condition(sentence, tokens, end):
-        return
-    if organisation and len(tokens) > 1:
+    if organisation and end - first > 1:
         yield _span(sentence, first, end, Kind.ORGANISATION)
     elif shouted:
         yield from _shouted(sentence, first, end)
-    elif (len(tokens) == 1 and _single(sentence, first)) or (
-        len(tokens) > 1 and (not all(_everyday(t) for t in tokens) or _stands_out(sentence, first))
-    ):
-        yield _span(sentence, first, end, _kind(sentence, first, end))
+    elif end - first == 1:
+        if _single(sentence, first):
+            yield _span(sentence, first, end, kind_of(sentence, first, end))
+    elif not all(words.everyday(t) for t in sentence[first:end]) or _stands_out(sentence, first, end):
+        yield _span(sentence, first, end, kind_of(sentence, first, end))
 
 
-def _everyday(token: Token) -> bool:
-    """A common word, abbreviation or special-category word that is no listed name."""
-    lower = token.lower
-    if lower in _listed():
-        return False
-    if token.written is Written.UPPER and token.text in _abbreviations():
-        return True
-    if any(part not in _common() and not is_stopword(part) for part in lower.split("-")):
-        return lower in special_categories()
-    return True
+def _is_lead(sentence: Sentence, i: int) -> bool:
+    """Whether a token only begins the sentence: an everyday word, or the letter of a list ("B. Difficult")."""
+    letter = len(sentence[i].text) == 1 and lists().everyday(sentence[i + 1])
+    return sentence[i].starts and (letter or lists().everyday(sentence[i]))
 
 
-def _single(sentence: list[Token], i: int) -> bool:
+def _single(sentence: Sentence, i: int) -> bool:
     """Whether one capitalised token that stands alone is a name."""
-    token = sentence[i]
+    token, words = sentence[i], lists()
     lower = token.lower
     if token.written is Written.UPPER:
-        if len(token.text) == 1:
-            return False
-        if token.text in _abbreviations() or lower in special_categories():
-            return False
-        return (lower in _listed() and lower not in _common()) or lower not in _common()
-    if lower in special_categories():
+        singular = token.text[:-1] if token.text.endswith("s") else token.text
+        known = len(token.text) == 1 or singular in words.abbreviations or lower in words.ordinary
+        return not known and lower not in words.special and lower not in words.proper
+    if lower in words.special or (lower == "may" and i > 0 and sentence[i - 1].lower in cues.BEFORE_MONTH):
         return False
-    if lower in _listed() and lower not in _common() and not is_stopword(lower):
+    if lower in words.pure:
         return True
     if not token.starts:
-        return not _everyday(token) or _stands_out(sentence, i)
-    if lower in _listed():  # "Mark called" but not "Mark the box"
+        return not words.everyday(token) or (_stands_out(sentence, i, i + 1) and _is_cued(sentence, i))
+    if lower in words.names:  # "Mark called" but not "Mark the box"
         return _is_subject(sentence, i)
-    return not _everyday(token)
+    return not words.everyday(token)
 
 
-def _stands_out(sentence: list[Token], i: int) -> bool:
+def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
     """Everyday words with capitals inside a sentence, where there is no defined term and no heading."""
-    if sentence[i].starts or i == 0 or sentence[i].written is Written.UPPER:
+    if first == 0 or sentence[first].starts or sentence[first].written is Written.UPPER:
         return False
-    before = sentence[i - 1]
-    capitals = sum(t.is_capital for t in sentence)
-    return (
-        before.lower not in cues.DETERMINERS
-        and before.lower not in cues.TITLES
-        and before.text[0].islower()
-        and capitals <= max(2, 0.5 * len(sentence))
-    )
+    before = sentence[first - 1]
+    if before.is_capital or before.lower in cues.DETERMINERS or before.lower in cues.TITLES:
+        return False
+    if all(t.lower in lists().special or t.lower in lists().proper for t in sentence[first:end]):
+        return False
+    return sum(t.is_capital for t in sentence) - (end - first) <= max(2, 0.6 * len(sentence))
 
 
-def _is_subject(sentence: list[Token], i: int) -> bool:
+def _is_cued(sentence: Sentence, i: int) -> bool:
+    """Whether an everyday word with a capital has a neighbour that names have: "at Pave", "Pave's", "Pave said"."""
+    before = sentence[i - 1].lower
+    cued = before in cues.BEFORE_ORGANISATION or before in cues.BEFORE_EITHER or before in cues.BEFORE_PLACE
+    return cued or _is_subject(sentence, i)
+
+
+def _is_subject(sentence: Sentence, i: int) -> bool:
+    """Whether a sentence goes on after token ``i`` as it does after a name: "Mark called", not "Mark the box"."""
+    given = sentence[i].lower in lists().given
     if sentence[i].possessive:
         return True
     if i + 1 >= len(sentence):
-        return len(sentence) == 1
+        return given and len(sentence) == 1
     after = sentence[i + 1]
-    return (
-        after.lower in cues.AFTER_SUBJECT
-        or after.lower.endswith("ed")
-        or (after.is_capital and not after.starts)
-    )
+    if after.is_capital:
+        return after.follows_closely and after.lower != "i"
+    if not given:
+        return after.lower in cues.AFTER_SPEAKER
+    return after.lower in cues.AFTER_SUBJECT or after.lower.endswith("ed")
 
 
-def _shouted(sentence: list[Token], first: int, end: int) -> Iterator[Span]:
-    """In a line of capitals only the words tell: what is listed or unknown, with listed neighbours."""
-    named = [not _everyday(t) and (len(t.text) > 1 or t.dotted) for t in sentence[first:end]]
-    strict = [flag and t.lower not in _common() for flag, t in zip(named, sentence[first:end], strict=True)]
-    i = 0
-    while i < len(named):
+def _shouted(sentence: Sentence, first: int, end: int) -> Iterator[Span]:
+    """In a line of capitals only the words tell: unknown and listed ones, with listed neighbours."""
+    words = lists()
+    i = first
+    while i < end:
         j = i
-        while j < len(named) and named[j]:
+        while (
+            j < end and not words.everyday(sentence[j]) and (len(sentence[j].text) > 1 or sentence[j].dotted)
+        ):
             j += 1
-        if any(strict[i:j]) or (j - i > 1):
-            yield _span(sentence, first + i, first + j, _kind(sentence, first + i, first + j))
+        if j - i > 1 or any(t.lower not in words.ordinary for t in sentence[i:j]):
+            yield _span(sentence, i, j, kind_of(sentence, i, j))
         i = max(j, i + 1)
 
 
-def _is_condition(sentence: list[Token], tokens: list[Token], end: int) -> bool:
-    after = sentence[end].lower if end < len(sentence) else ""
-    if tokens[-1].lower in cues.EPONYMS and (
-        after in cues.AFTER_EPONYM or tokens[-1].lower in special_categories()
-    ):
+def _is_condition(sentence: Sentence, first: int, end: int) -> bool:
+    """ "Parkinson's disease", "Down Syndrome": the lexicon of conditions has them."""
+    last = sentence[end - 1]
+    if last.lower in cues.AFTER_EPONYM and end - first > 1:
         return True
-    return len(tokens) > 1 and tokens[-1].lower in cues.AFTER_EPONYM
+    after = sentence[end].lower if end < len(sentence) else ""
+    return last.lower in cues.EPONYMS and (after in cues.AFTER_EPONYM or last.lower in lists().special)
 
 
-def _kind(sentence: list[Token], first: int, end: int) -> Kind:
-    tokens = sentence[first:end]
-    words = [t.lower for t in tokens]
-    whole = " ".join(words)
-    if whole in _listed():
-        listed = _listed()[whole]
-    elif any(w in cues.ORGANISATION for w in words[1:]):
-        return Kind.ORGANISATION
-    elif (
-        len(words) > 1
-        and (words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in ("st", "san", "santa"))
-    ) or (
-        len(words) > 1
-        and _listed().get(words[0]) is not Kind.PERSON
-        and _listed().get(words[-1]) is Kind.PLACE
-    ):
-        return Kind.PLACE
-    else:
-        listed = _listed().get(words[0], Kind.WORD)
-    if len(words) == 1 and tokens[0].written is Written.UPPER and listed is Kind.WORD and len(words[0]) <= 6:
-        return Kind.ORGANISATION
-    before = sentence[first - 1].lower if first else ""
-    if listed is not Kind.PERSON and before in cues.BEFORE_PLACE:
-        return Kind.PLACE
-    if listed is Kind.WORD and len(words) == 1 and before in cues.BEFORE_EITHER:
-        return Kind.PLACE
-    if listed is Kind.WORD and before in cues.BEFORE_ORGANISATION and len(words) == 1:
-        return Kind.ORGANISATION
-    return Kind.PERSON if listed is Kind.WORD else listed
-
-
-def _lower_case(text: str, sentence: list[Token]) -> Iterator[Span]:
-    """Listed names without capitals that are no other word: "ask anna in london"."""
+def _lower_case(sentence: Sentence) -> Iterator[Span]:
+    """Listed names without capitals that are no other word, and the surname after one: "ask anna weber in london"."""
+    words = lists()
+    skip = 0
     for i, token in enumerate(sentence):
-        if token.written is not Written.LOWER or token.lower in _common() or is_stopword(token.lower):
+        if i < skip or token.lower not in words.pure or token.is_capital:
             continue
-        kind = _listed().get(token.lower)
-        if kind is None or len(token.text) < 3 or token.lower in cues.EPONYMS or token.lower in cues.CALENDAR:
+        if token.lower in cues.EPONYMS or token.lower in cues.CALENDAR:
             continue
-        end = i + 1
-        following = sentence[end] if end < len(sentence) and sentence[end].follows_closely else None
-        if kind is Kind.PERSON and following is not None and following.written is Written.LOWER:
-            surname = _listed().get(following.lower) is Kind.PERSON and not is_stopword(following.lower)
-            unknown = (
-                following.lower not in _common()
-                and not is_stopword(following.lower)
-                and len(following.text) > 2
-            )
-            end += surname or unknown
+        kind, end = words.names[token.lower], i + 1
+        while (
+            kind is Kind.PERSON
+            and end < min(len(sentence), i + 4)
+            and _goes_on(sentence[end - 1], sentence[end])
+        ):
+            end += 1
+        skip = end
         yield _span(sentence, i, end, kind)
 
 
+def _goes_on(before: Token, token: Token) -> bool:
+    """Whether a lower-case token after a given name belongs to the name: an initial, a surname, an unknown word."""
+    if before.possessive or not token.follows_closely or token.is_capital:
+        return False
+    if len(token.text) == 1:
+        return token.lower not in ("a", "i")
+    words = lists()
+    surname = words.names.get(token.lower) is Kind.PERSON and not is_stopword(token.lower)
+    return surname or (words.neither(token.lower) and token.lower not in words.special)
+
+
 def _introduced(text: str) -> Iterator[Span]:
+    """ "my name is xu li", whatever the case and whether listed or not."""
+    words = lists()
     for match in _INTRODUCED.finditer(text):
         start, end = match.span(1)
-        words = match.group(1).split(" ")
-        if len(words) == 2 and (is_stopword(words[1]) or words[1].lower() in _common() - _listed().keys()):
-            end -= len(words[1]) + 1
-        first = words[0].lower()
-        if not is_stopword(first) and (first in _listed() or first not in _common()):
+        found = [word.lower() for word in match.group(1).split(" ")]
+        if len(found) == 2 and (
+            is_stopword(found[1]) or (found[1] in words.ordinary and found[1] not in words.names)
+        ):
+            end -= len(found[1]) + 1
+        if not is_stopword(found[0]) and (found[0] in words.names or found[0] not in words.ordinary):
             yield Span(start, end - 2 if text[end - 2 : end] in ("'s", "’s") else end, Kind.PERSON, _NAME)
 
 
-@lru_cache(maxsize=1)
-def _abbreviations() -> frozenset[str]:
-    return entries("common_words_upper.txt")
+def _defined_abbreviations(text: str) -> set[str]:
+    """Abbreviations that the text itself spells out in everyday words: "fragile X syndrome (FXS)" hides nothing."""
+    defined = set()
+    for match in _ABBREVIATION.finditer(text):
+        letters = match.group(1)
+        before = _LETTER_WORD.findall(text, max(0, match.start() - 120), match.start())[-len(letters) - 2 :]
+        initials = iter("".join(word[0] for word in before if is_stopword(word) is False).lower())
+        spelled = all(letter in initials for letter in letters.lower())
+        if spelled and all(
+            word.lower() in lists().ordinary or word.lower() in lists().special for word in before
+        ):
+            defined |= {letters, letters + "s"}
+    return defined
 
 
-def _span(sentence: list[Token], first: int, end: int, kind: Kind) -> Span:
+def _span(sentence: Sentence, first: int, end: int, kind: Kind) -> Span:
     return Span(sentence[first].start, sentence[end - 1].end, kind, _NAME)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cmif.enclave.detect.data import entries
+from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
 _REST = r"[\w'’.-]{0,30}"
@@ -53,10 +55,25 @@ _RULES = tuple(
 )
 _LABELLED = re.compile(
     r"(?i:\b(?:zip|zipcode|zip code|post ?code|postal code|plz|cap|cp|code postal)\b[ ]?(?:is|was|:|"
-    r"=)?[ ]{0,2})([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])(?!\w)"
+    r"=)?[ ]{0,2})([A-Z0-9][A-Z0-9 -]{1,8}[A-Z0-9])(?!\w)"
 )
-# Berlin 10115
-_AFTER_PLACE = re.compile(r"(?<!\w)[A-ZÀ-Þ][\w'’-]{1,30},? (\d{5})(?!\w|[.,-]\d)")
+# Berlin 10115, Bjert 6091, Annerstad 340 12
+_AFTER_PLACE = re.compile(
+    r"(?<!\w)([^\W\d_][\w'’-]{1,30}),?[ ](\d{5}|\d{3}[ ]\d{2}|\d{4})(?!\w|[.,:/-]\d|[ ]\d)"
+)
+# What follows "lives at": capitalised words, numbers and what stands between them.
+_CUED = re.compile(
+    r"(?i:(?:lives?|living|lived|resid(?:es?|ing)|located|situated|meet me|address(?:es)?|offices? is|"
+    r"offices? are|deliver(?:ed)?|"
+    r"return|shipped|ship|sent?|arrived|taxi|bus stop|stops?|you off|entrance|corner|north side|south side|"
+    r"east side|west side)"
+    r"(?: of)?(?: is| are|: ?| with| to| as)?(?: at| on| in| of| to)?(?: the corner of)?)[ \n:]{1,3}"
+    r"((?:(?:\d[\w/-]{0,7}|[A-ZÀ-ÞΆ-Ϋ][\w'’.-]{0,30}|d[eiou]l?|la|las|los|of|and|the|corner|u\.|ul\.|str|"
+    r"trg|rue|via|nad|na)"
+    r"[ \n,.]{1,3}){0,14}(?:\d[\w/-]{0,7}|[A-ZÀ-ÞΆ-Ϋ][\w'’-]{0,30}))"
+)
+_NUMBERS_BEFORE = re.compile(r"(?<![\w.,$€£%-])(?:\d{1,6}[A-Za-z]?,?[ ]{1,2}){1,2}\Z")
+_NUMBER_AFTER = re.compile(r"(?:,?[ ]\d{1,6}[A-Za-z]?(?!\w|[.,:/-]\d)){1,2}")
 # A line of an address block: a number and capitalised words, or the other way round.
 _LINE = re.compile(
     r"(?m)^[^\w\n]{0,8}((?:\d{1,6} )?(?:[A-ZÀ-ÞΆ-Ϋ][\w'’.-]{1,30} ?){1,5}(?:\d{1,6}[A-Za-z]?)?|\d{4,6})"
@@ -71,16 +88,32 @@ _NOT_A_PLACE = re.compile(
 
 
 def streets(text: str) -> Iterator[Span]:
+    """ADDRESS spans, with the bare numbers directly before and after them."""
+    for start, end in _found(text):
+        before = _NUMBERS_BEFORE.search(text, max(0, start - 16), start)
+        after = _NUMBER_AFTER.match(text, end)
+        yield Span(
+            before.start() if before else start, after.end() if after else end, Kind.ADDRESS, "patterns"
+        )
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
     for rule in _RULES:
         for match in rule.finditer(text):
-            yield Span(*match.span(), Kind.ADDRESS, "patterns")
+            yield match.span()
     for match in _LABELLED.finditer(text):
         if any(char.isdigit() for char in match[1]):
-            yield Span(*match.span(1), Kind.ADDRESS, "patterns")
+            yield match.span(1)
     for match in _AFTER_PLACE.finditer(text):
-        if not _NOT_A_PLACE.search(match[0]):
-            yield Span(*match.span(1), Kind.ADDRESS, "patterns")
+        word, number = match.groups()
+        year = len(number) == 4 and number.startswith(("18", "19", "20"))
+        unusual = word.lower() not in entries("common_words.txt") and not is_stopword(word)
+        if unusual and not year and (word[0].isupper() or len(number) != 4):
+            yield match.span(2)
+    for match in _CUED.finditer(text):
+        if any(char.isdigit() for char in match[1]) and not _NOT_A_PLACE.search(match[1]):
+            yield match.span(1)
     if "\n" in text:
         for match in _LINE.finditer(text):
             if any(char.isdigit() for char in match[1]) and not _NOT_A_PLACE.search(match[1]):
-                yield Span(*match.span(1), Kind.ADDRESS, "patterns")
+                yield match.span(1)

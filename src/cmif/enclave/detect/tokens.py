@@ -52,8 +52,9 @@ class Written(Enum):
 class Token:
     """``text`` is at ``start:end``, a possessive 's not included.
 
-    ``starts``: first of a sentence or line. ``follows_closely``: only spaces (or an initial's point) lie between it
-    and the token before. ``dotted``: a point follows a single letter or abbreviation.
+    ``starts``: first of a sentence or line. ``follows_closely``: only spaces (or an initial's point, or a
+    possessive 's) lie between it and the token before. ``dotted``: a point follows a single letter or
+    abbreviation.
     """
 
     text: str
@@ -117,7 +118,7 @@ def _ends_sentence(previous: Token, gap: str) -> bool:
 
 def _is_close(previous: Token, gap: str) -> bool:
     if previous.possessive:
-        return False
+        gap = gap[2:]
     if previous.dotted:
         gap = gap[1:]
     return _CLOSE.match(gap) is not None and gap != ""
@@ -127,4 +128,5 @@ def _written(word: str) -> Written:
     if not word[0].isupper():
         return Written.LOWER
     letters = word.replace("'", "").replace("’", "").replace("-", "").replace(".", "")
-    return Written.UPPER if letters.isupper() else Written.CAPITALISED
+    plural = len(letters) > 2 and letters.endswith("s")  # "URLs"
+    return Written.UPPER if (letters[:-1] if plural else letters).isupper() else Written.CAPITALISED

@@ -1,0 +1,47 @@
+"""Whether a name is a person's, a place's or an organisation's: it decides the surrogate's list, not
+whether there is one.
+"""
+
+from __future__ import annotations
+
+from cmif.enclave.detect import cues
+from cmif.enclave.detect.lists import lists
+from cmif.enclave.detect.tokens import Token, Written
+from cmif.types import Kind
+
+
+def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
+    """The kind of the name ``sentence[first:end]``; PERSON where nothing says otherwise."""
+    tokens = sentence[first:end]
+    words = [token.lower for token in tokens]
+    listed = _by_words(words)
+    if listed is not None:
+        return listed
+    before = sentence[first - 1].lower if first else ""
+    by_first = lists().names.get(words[0])
+    if by_first is Kind.PERSON or (by_first is None and len(words) > 1 and before not in cues.BEFORE_PLACE):
+        return Kind.PERSON
+    if before in cues.BEFORE_PLACE:
+        return Kind.PLACE
+    if by_first is not None:
+        return by_first
+    if tokens[0].written is Written.UPPER and len(words[0]) <= 6:
+        return Kind.ORGANISATION
+    if before in cues.BEFORE_ORGANISATION:
+        return Kind.ORGANISATION
+    return Kind.PLACE if before in cues.BEFORE_EITHER else Kind.PERSON
+
+
+def _by_words(words: list[str]) -> Kind | None:
+    names = lists().names
+    if (whole := names.get(" ".join(words))) is not None:
+        return whole
+    if len(words) == 1:
+        return None
+    if any(word in cues.ORGANISATION for word in words[1:]):
+        return Kind.ORGANISATION
+    if words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in ("st", "san", "santa"):
+        return Kind.PLACE
+    if names.get(words[-1]) is Kind.PLACE and names.get(words[0]) is not Kind.PERSON:
+        return Kind.PLACE
+    return None
