@@ -1,4 +1,4 @@
-"""What several commands take, read the same way: the bundle, the policy, the embedded model, the directory for state."""
+"""What several commands take, read the same way: the policy, the embedded model, the directory for state."""
 
 from __future__ import annotations
 

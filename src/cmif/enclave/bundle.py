@@ -87,7 +87,9 @@ class Bundle:
         for name in FILES:
             if name not in files or name not in claims.files:
                 raise BundleError(f"{name} is missing from the bundle.", hint="Split the model again.")
-            if hashlib.sha256(files[name]).hexdigest() != claims.files[name]:
+            content = files[name]
+            data = content if isinstance(content, bytes) else content.data
+            if hashlib.sha256(data).hexdigest() != claims.files[name]:
                 raise BundleError(
                     f"{name} is not the file its manifest describes (sha256 differs).",
                     hint="Split the model again.",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cmif.wire.frame import Rows
+from cmif.wire.rows import Rows
 
 
 def embed(table: NDArray[np.uint16], ids: Sequence[int]) -> Rows:

@@ -1,4 +1,4 @@
-"""One draw per (conversation, entity or word), remembered, so that nothing can be averaged out and nothing is paid twice.
+"""One draw per (conversation, entity or word), remembered: nothing can be averaged out, nothing is paid twice.
 
 The enclave names and encrypts what it remembers; the gateway stores opaque bytes. A stored entry reveals to whoever
 reads the disk how many entries a conversation has, and nothing else.

@@ -25,7 +25,7 @@ from cmif.enclave.segment import replace, segments
 from cmif.errors import ContextLengthError
 from cmif.privacy.row_noise import noisy_bits
 from cmif.types import Piece
-from cmif.wire.frame import Rows
+from cmif.wire.rows import Rows
 
 Step = Callable[[str], AbstractContextManager[object]]
 
@@ -51,7 +51,7 @@ class Prepared:
 class Pipeline:
     """The enclave's work on one bundle under one policy.
 
-    ``key`` (32 bytes) is the enclave's own; ``rows_for`` replaces the plain row look-up, for example by an oblivious one.
+    ``key`` (32 bytes) is the enclave's own; ``rows_for`` replaces the plain row look-up, say by an oblivious one.
     """
 
     def __init__(

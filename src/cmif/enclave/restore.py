@@ -117,21 +117,24 @@ def unambiguous(
 ) -> tuple[dict[str, str], frozenset[str]]:
     """``(mapping, ambiguous)`` for :class:`Restorer` from ``(surrogate, original)`` pairs.
 
-    Ambiguous is a surrogate of two originals, and one that also stands in ``ordinary``: texts of the
-    request that were sent as they are, in any spelling the Restorer knows. Pairs of equals are left out.
+    Ambiguous is a surrogate of two originals that differ in more than case and white space (of those that do not, the
+    first counts), and one that also stands in ``ordinary``: texts of the request that were sent as they are, in any
+    spelling the Restorer knows. A pair of equals is no surrogate.
     """
-    originals: dict[str, set[str]] = {}
+    originals: dict[str, dict[str, str]] = {}
     for surrogate, original in pairs:
         if surrogate:
-            originals.setdefault(surrogate, set()).add(original)
+            originals.setdefault(surrogate, {}).setdefault(" ".join(original.split()).casefold(), original)
     texts = tuple(ordinary)
     seen = {word.casefold() for text in texts for word in _ALNUM.findall(text)}
-    unsafe = {
-        surrogate
-        for surrogate, meanings in originals.items()
-        if len(meanings) > 1 or (meanings != {surrogate} and _occurs(surrogate, texts, seen))
-    }
-    mapping = {s: next(iter(o)) for s, o in originals.items() if s not in unsafe and o != {s}}
+    mapping: dict[str, str] = {}
+    unsafe: set[str] = set()
+    for surrogate, meanings in originals.items():
+        original = next(iter(meanings.values()))
+        if len(meanings) > 1 or (original != surrogate and _occurs(surrogate, texts, seen)):
+            unsafe.add(surrogate)
+        elif original != surrogate:
+            mapping[surrogate] = original
     return mapping, frozenset(unsafe)
 
 

@@ -52,7 +52,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """``pieces`` per text; ``originals`` maps what was sent to what it stands for; ``ambiguous`` must not be restored."""
+    """``pieces`` per text; ``originals`` maps what was sent to what it stands for; ``ambiguous`` is never restored."""
 
     pieces: tuple[tuple[Piece, ...], ...]
     originals: Mapping[str, str]

@@ -34,7 +34,7 @@ from cmif.errors import MechanismError
 from cmif.types import Kind
 
 RandBelow = Callable[[int], int]
-"""``randbelow(n)`` is uniform on 0..n-1. The enclave's is :func:`secrets.randbelow`; a seeded one is for training data."""
+"""``randbelow(n)`` is uniform on 0..n-1: :func:`secrets.randbelow` in the enclave, a seeded one for training data."""
 
 _FIRST_DAY = date(1950, 1, 1)
 _DAYS = (date(2030, 1, 1) - _FIRST_DAY).days
@@ -148,10 +148,8 @@ def _date(layout: str, randbelow: RandBelow) -> str:
     values = [f for f in fields if f.isdigit()]
     if len(values) != 3:
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-    if len(values[0]) == 4:
-        order = [day.year, day.month, day.day]
-    else:  # day and month both <= 12, so that either reading of the layout is a real date
-        order = [min(day.day, 12), day.month, day.year]
+    # day and month both <= 12 where either may come first, so that each reading of the layout is a real date
+    order = [day.year, day.month, day.day] if len(values[0]) == 4 else [min(day.day, 12), day.month, day.year]
     texts = iter(
         f"{v % 10 ** len(t):0{len(t)}d}" if len(t) in (2, 4) else str(v)
         for v, t in zip(order, values, strict=True)

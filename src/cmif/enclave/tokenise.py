@@ -93,10 +93,9 @@ class Tokeniser:
         """One id as text, as logprobs show it."""
         return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
-    def stream(self) -> Callable[[int], str]:
-        """An incremental decoder: feed one id, get the text that is complete by now."""
-        decoder = DecodeStream(skip_special_tokens=True)
-        return lambda token: decoder.step(self._tokenizer, token) or ""
+    def stream(self) -> TextStream:
+        """An incremental decoder of one answer."""
+        return TextStream(self._tokenizer)
 
     def pieces(self, text: str) -> list[int]:
         """Ids of ``text`` as ordinary text, no special tokens added or recognised."""
@@ -130,6 +129,26 @@ class Tokeniser:
             elif part or i == 0:
                 ids += self._tokenizer.encode(part, add_special_tokens=add_special_tokens and i == 0).ids
         return ids
+
+
+class TextStream:
+    """Ids as they come -> the text that is complete by now; together the same text as :meth:`Tokeniser.decode`."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = DecodeStream(skip_special_tokens=True)
+        self._ids: list[int] = []
+        self._length = 0
+
+    def feed(self, token: int) -> str:
+        self._ids.append(token)
+        text = self._decoder.step(self._tokenizer, token) or ""
+        self._length += len(text)
+        return text
+
+    def finish(self) -> str:
+        """What was held back: the bytes of a character that never became complete."""
+        return str(self._tokenizer.decode(self._ids, skip_special_tokens=True))[self._length :]
 
 
 class _TemplateRefusal(jinja2.TemplateError):

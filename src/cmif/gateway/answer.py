@@ -54,7 +54,7 @@ class Answer:
     logprobs: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._decode = self.pipeline.bundle.tokeniser.stream()
+        self._text = self.pipeline.bundle.tokeniser.stream()
         self._restorer = self.pipeline.restorer(self.prepared)
         self._stop = StopFilter(self.stops)
 
@@ -68,7 +68,7 @@ class Answer:
         out = ""
         for i, token in enumerate(event.ids):
             self.completion_tokens += 1
-            text = self._decode(token)
+            text = self._text.feed(token)
             self.raw += text
             if event.logprobs:
                 self.logprobs.append(self._logprob(token, event.logprobs[i]))
@@ -82,7 +82,9 @@ class Answer:
         """The rest of the text, once the engine is done for ``reason`` ("stop" or "length")."""
         if self._stop.hit:
             return ""
-        out = self._stop.feed(self._restorer.finish())
+        rest = self._text.finish()
+        self.raw += rest
+        out = self._stop.feed(self._restorer.feed(rest) + self._restorer.finish())
         self.finish = "stop" if self._stop.hit else reason
         return out + self._stop.finish()
 

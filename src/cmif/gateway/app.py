@@ -12,7 +12,8 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request as HttpRequest
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 

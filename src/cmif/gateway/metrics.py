@@ -1,4 +1,4 @@
-"""Counters in the Prometheus text format (version 0.0.4). Labels hold routes, statuses and step names: never content."""
+"""Counters in the Prometheus text format (0.0.4). Labels hold routes, statuses and step names: never content."""
 
 from __future__ import annotations
 

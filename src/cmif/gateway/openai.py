@@ -17,8 +17,8 @@ from cmif.errors import CmifError, InputError, UnsupportedContentError
 from cmif.types import Sampling
 
 USED = frozenset(
-    {"model", "messages", "prompt", "stream", "stream_options", "n", "temperature", "top_p", "seed", "stop", "max_tokens",
-     "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools"}
+    {"model", "messages", "prompt", "stream", "stream_options", "n", "temperature", "top_p", "seed", "stop",
+     "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools"}
 )  # fmt: skip
 _REFUSED = {
     "suffix": "fill-in-the-middle is not supported",
@@ -33,7 +33,7 @@ _MAX_STOPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checked request. ``prompt`` holds only what may become part of the prompt: messages and tools, or the prompt."""
+    """A checked request. ``prompt`` holds only what may become part of the prompt: messages and tools, or a text."""
 
     kind: Literal["chat", "completion"]
     prompt: Mapping[str, Any]

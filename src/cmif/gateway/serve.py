@@ -1,4 +1,4 @@
-"""One checked request from its rows to the events of its answer: the part of the gateway between HTTP and the enclave."""
+"""One checked request from its rows to the events of its answer: the part between HTTP and the enclave."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -77,7 +77,7 @@ class Exchange:
         self._model = pipeline.bundle.manifest.model
         self._salt = salt
 
-    async def deltas(self) -> AsyncIterator[Delta]:
+    async def deltas(self) -> AsyncGenerator[Delta, None]:
         """Deltas of every choice as they come; raises the engine's error after stopping the others."""
         if len(self.answers) == 1:
             async with aclosing(self._one(0)) as only:
@@ -110,7 +110,7 @@ class Exchange:
         except CmifError as error:
             await queue.put(error)
 
-    async def _one(self, index: int) -> AsyncIterator[Delta]:
+    async def _one(self, index: int) -> AsyncGenerator[Delta, None]:
         answer = self.answers[index]
         seed = self._sampling.seed
         sampling = replace(self._sampling, seed=None if seed is None else seed + index)

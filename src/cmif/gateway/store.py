@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS memo (
     conversation BLOB NOT NULL, unit BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (conversation, unit)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS charge (
-    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, conversation BLOB NOT NULL, draws INTEGER NOT NULL, nano INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, conversation BLOB NOT NULL,
+    draws INTEGER NOT NULL, nano INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS charge_tenant ON charge (tenant, nano);
 CREATE INDEX IF NOT EXISTS charge_conversation ON charge (conversation, nano);

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,11 +51,11 @@ class Upstream:
             await self._session.close()
 
     async def describe(self) -> dict[str, Any]:
-        """What the engine says of itself. Raises :class:`EngineUnavailableError`, :class:`BundleError` for another model."""
+        """What the engine says of itself. Raises :class:`EngineUnavailableError`; :class:`BundleError`: another model."""
         try:
             async with self._client.get(f"{self._url}/v1/engine") as answer:
                 told: dict[str, Any] = await answer.json()
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             raise _unavailable() from None
         if told.get("model") != self._model:
             raise BundleError(
@@ -65,10 +64,10 @@ class Upstream:
             )
         return told
 
-    async def generate(self, frame: Frame) -> AsyncIterator[TokenEvent | DoneEvent]:
+    async def generate(self, frame: Frame) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
 
-        Raises :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with the engine's code.
+        Raises :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with its code.
         """
         body = encode(frame, self._codec)
         self.bytes_up += len(body)
@@ -86,7 +85,7 @@ class Upstream:
                         yield event
                         if isinstance(event, DoneEvent):
                             return
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+        except (TimeoutError, aiohttp.ClientError, OSError):
             raise _unavailable() from None
         except WireError:
             raise EngineError("The engine's answer does not follow the wire format.") from None

@@ -130,7 +130,7 @@ def _float_blocks(rows: NDArray[np.uint16], size: int = 8192) -> list[NDArray[np
 
 def _model_digest(config: dict[str, Any], rows: NDArray[np.uint16]) -> str:
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(rows))
+    digest.update(np.ascontiguousarray(rows).data)
     return digest.hexdigest()
 
 

@@ -54,8 +54,14 @@ def test_content_never_becomes_a_special_token(tokeniser: Tokeniser, special: st
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_streamed_decoding_gives_the_whole_text(tokeniser: Tokeniser, text: str) -> None:
     ids = tokeniser.pieces(text)
-    step = tokeniser.stream()
-    assert "".join(step(i) for i in ids) == tokeniser.decode(ids)
+    stream = tokeniser.stream()
+    assert "".join(stream.feed(i) for i in ids) + stream.finish() == tokeniser.decode(ids)
+
+
+@given(st.lists(st.integers(0, 470), max_size=30))
+def test_any_ids_stream_to_the_text_they_decode_to(tokeniser: Tokeniser, ids: list[int]) -> None:
+    stream = tokeniser.stream()
+    assert "".join(stream.feed(i) for i in ids) + stream.finish() == tokeniser.decode(ids)
 
 
 def test_a_model_without_a_template_refuses_chats(tiny_model: Path) -> None:

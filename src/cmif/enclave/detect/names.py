@@ -86,11 +86,13 @@ def _next_in_run(sentence: Sentence, first: int, end: int) -> int | None:
 
 
 def _may_bridge(sentence: Sentence, first: int, end: int, bridge: int) -> bool:
-    if all(t.lower in cues.PARTICLES for t in sentence[end:bridge]):
+    """ "van der", "Bank of England", "Marks and Spencer Ltd"; not "Anna and Ben"."""
+    between = {t.lower for t in sentence[end:bridge]}
+    if between <= cues.PARTICLES:
         return True
-    # "Bank of England", "Marks and Spencer Ltd": only where one of the words is of an organisation or place
-    around = (*sentence[first:end], *(t for t in sentence[bridge : bridge + 3] if t.is_capital))
-    return any(t.lower in cues.ORGANISATION or t.lower in cues.PLACE for t in around)
+    if "and" in between or "&" in between:
+        return any(t.lower in cues.ORGANISATION for t in sentence[bridge : bridge + 3] if t.is_capital)
+    return any(t.lower in cues.ORGANISATION or t.lower in cues.PLACE for t in sentence[first:end])
 
 
 def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:
@@ -135,7 +137,7 @@ def _breaks(sentence: Sentence, i: int, first: int, end: int, company: bool, ins
     if lower in cues.CALENDAR:  # "Jan Novak", "April Jones"
         return last or lower not in lists().names
     if lower in cues.TITLES:  # "King" and "Judge" are surnames too, but not before a name
-        return lower not in lists().names or (i == first and not last)
+        return lower not in lists().names or (i == first and not last and not token.possessive)
     if is_stopword(lower):
         if i > first and not last and (lower in cues.JOINERS or lower in cues.PARTICLES):
             return False
