@@ -1,8 +1,8 @@
 """The public word list of the mechanism: ``word<TAB>class<TAB>count``, made from public text only.
 
-Classes: ``word`` (lowercase), ``name`` (capitalised mid-sentence in most of its uses), ``number`` (as written). The list
-is what users' words are mapped within, so nothing private may ever enter it: it reads the sources marked T, the field
-grammar and the public surrogate lists.
+Classes: ``word`` (lowercase), ``name`` (capitalised mid-sentence in most of its uses), ``number`` (as written). The
+list is what users' words are mapped within, so nothing private may ever enter it: it reads the sources
+marked T and the public surrogate lists.
 
     python -m training.lexicon [--data DIR] [--out words.tsv.gz]
 """
@@ -29,7 +29,7 @@ _ROMAN = re.compile(r"[ivxlcdm]{2,}")
 
 
 def count(texts: Iterable[str]) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """(lowercase uses, capitalised uses in mid-sentence, capitalised uses at a start) by lowercase word; numbers in the first."""
+    """Uses by lowercase word: (lowercase and numbers, capitalised in mid-sentence, capitalised at a start)."""
     lower: Counter[str] = Counter()
     middle: Counter[str] = Counter()
     start: Counter[str] = Counter()
@@ -57,7 +57,7 @@ def lexicon(lower: Counter[str], middle: Counter[str], start: Counter[str]) -> l
     for key in lower.keys() | middle.keys() | start.keys():
         if not key[0].isalpha() or len(key) > 24 or key.count("-") > 1 or key.endswith("'s"):
             continue
-        if len(key) == 1 and key not in ("a", "i") or (_ROMAN.fullmatch(key) and lower[key] < 40):
+        if (len(key) == 1 and key not in ("a", "i")) or (_ROMAN.fullmatch(key) and lower[key] < 40):
             continue
         small, capital = lower[key], middle[key]
         if "'" not in key and "-" not in key and capital > 3 * small and capital >= 6:
@@ -70,7 +70,9 @@ def lexicon(lower: Counter[str], middle: Counter[str], start: Counter[str]) -> l
         for name in lists()[group]:
             names[name] = max(names.get(name, 0), 50)
     numbers = {str(n): max(lower[str(n)], 1) for n in [*range(1000), *range(1900, 2100)]}
-    numbers |= {f"{n:,}": max(lower[f"{n:,}"], 1) for n in [*range(1000, 10_000, 500), *range(10_000, 100_001, 5_000)]}
+    numbers |= {
+        f"{n:,}": max(lower[f"{n:,}"], 1) for n in [*range(1000, 10_000, 500), *range(10_000, 100_001, 5_000)]
+    }
     rows = [(w, "word", c) for w, c in _top(words, WORDS)]
     listed = {n for group in ("given", "surname", "place") for n in lists()[group]}
     rows += [(w, "name", c) for w, c in _top(names, NAMES, listed)]
@@ -101,7 +103,11 @@ def main() -> None:
     texts = (text for _, _, text in paragraphs(args.data, books=BOOKS))
     rows = lexicon(*count(texts))
     write(rows, args.out)
-    print({cls: sum(row[1] == cls for row in rows) for cls in ("word", "name", "number")}, args.out.stat().st_size, "bytes")
+    print(
+        {cls: sum(row[1] == cls for row in rows) for cls in ("word", "name", "number")},
+        args.out.stat().st_size,
+        "bytes",
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """General text that the shipped weights may learn from: the rows marked T in the list of public data.
 
-Knows nothing about tokens. A clean clone gets the folder as ``--data`` (default: ``../shared/data`` beside the checkout).
+Knows nothing about tokens. The folder comes as ``--data`` (default: ``shared/data`` beside the checkout).
 Each source yields paragraphs in a fixed order; ``held_out`` says by a hash of the document's id which ones training
 never sees.
 """

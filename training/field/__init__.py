@@ -1,0 +1,1 @@
+"""The generated field: short documents of three trades and conversations about them."""

@@ -1,0 +1,77 @@
+"""One command from nothing to a model directory: data, tokenizer, weights, figures, card.
+
+    python -m training.make_model --seed 0 --out training/out --data DIR
+
+Every step is skipped where its result exists, training resumes from its last state; an empty ``--out`` starts anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from training import tokenizer as pieces
+from training.card import card
+from training.data import Corpus, Mix, make_field, make_text
+from training.evaluate import exact, local
+from training.export import export, sums
+from training.model import Shape
+from training.sources import DATA
+from training.train import Phase, run
+from training.words import measure
+
+CONVERSATIONS = 40_000
+TEXT_TOKENS = 5_000_000
+
+PHASES = [
+    Phase("copy", 300, Mix(field=0, text=0, repeat=4096), rate=0.75),
+    Phase("mix", 2000, Mix(field=3072, text=1024, repeat=512)),
+    Phase("decay", 700, Mix(field=3072, text=1024, repeat=512), rate=1.0, last=0.05),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the embedded default model.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("training/out"))
+    parser.add_argument("--data", type=Path, default=DATA)
+    args = parser.parse_args()
+    shape = Shape()
+    folder = args.out / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    _say("tokenizer")
+    if not (folder / "tokenizer.json").exists():
+        pieces.save(pieces.train(pieces.corpus(args.data, args.seed)), folder, shape.context)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    _say("data")
+    if not (args.out / "field.npz").exists():
+        make_field(tokenizer, args.out, args.seed, CONVERSATIONS)
+    if not (args.out / "text.npy").exists():
+        make_text(tokenizer, args.out, args.data, args.seed, TEXT_TOKENS)
+    _say("weights")
+    model = run(Corpus(args.out), shape, PHASES, args.out, args.seed)
+    export(model, folder, folder)
+    _say("figures")
+    answer = local(folder)
+    figures: dict[str, object] = {
+        mode: exact(answer, 500, mode)[0] for mode in ("surrogate", "direct", "seen")
+    }
+    figures |= measure(folder, answer, args.data)
+    (args.out / "figures.json").write_text(
+        json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    (folder / "README.md").write_text(card(figures, shape, PHASES), encoding="utf-8")
+    sums(folder)
+    _say(f"done: {folder}")
+
+
+def _say(what: str) -> None:
+    print(time.strftime("%H:%M:%S"), what, flush=True)
+
+
+if __name__ == "__main__":
+    main()
