@@ -15,7 +15,9 @@ BUNDLE = "ab" * 32
 def clustered(n: int, width: int, seed: int = 0, clusters: int = 12) -> np.ndarray:
     """float32 [n, width]: unit rows around a few centres, as words are."""
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(clusters, width))[rng.integers(0, clusters, n)] + 0.6 * rng.normal(size=(n, width))
+    rows = rng.normal(size=(clusters, width))[rng.integers(0, clusters, n)] + 0.6 * rng.normal(
+        size=(n, width)
+    )
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
