@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -20,8 +21,9 @@ _MEASURED = ("attest", "enclave", "gateway", "privacy", "wire", "errors.py", "ty
 _KEY_BYTES = 32
 
 
+@functools.cache
 def measure() -> str:
-    """SHA-384 (hex) over path and content of every installed file that runs in the enclave."""
+    """SHA-384 (hex), once a process, over path and content of every installed file that runs in the enclave."""
     root = Path(cmif.__file__).parent
     files = [
         file

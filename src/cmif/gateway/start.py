@@ -38,7 +38,7 @@ from cmif.errors import AttestationError, CmifError, InputError
 
 log = logging.getLogger("cmif.gateway.start")
 
-_RETRY_S = (1.0, 5.0, 30.0)
+_RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _RENEW_AT = 0.5
 """The part of a lease after which a new one is asked for: half leaves as long again for a provider to come back."""
