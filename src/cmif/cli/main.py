@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cmif.cli import attest, measure, provider, serve, show
+from cmif.cli import attest, measure, measure_eval, provider, serve, show
 from cmif.errors import CmifError, InputError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command()(serve.gateway)
 app.command()(show.inspect)
 app.command()(show.demo)
 app.command()(measure.certify)
+app.command()(measure.bench)
+app.command(name="eval")(measure_eval.evaluate)
 app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from cmif.enclave.bundle import Bundle
+
+
+class Backend(StrEnum):
+    """The engines that speak the same frame: in process, or `vllm serve` behind the guard."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
@@ -54,20 +63,32 @@ def serve(
     body: Annotated[
         Path | None, typer.Argument(help="The server half of a split; default: the embedded model's.")
     ] = None,
+    vllm_arguments: Annotated[
+        list[str] | None, typer.Argument(help="After `--`: passed to vLLM as they are.")
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = 8001,
+    backend: Annotated[Backend, typer.Option(help="What runs the layers.")] = Backend.TRANSFORMERS,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
+    served = body or embedded_split() / "server"
+    if backend is Backend.VLLM:
+        from cmif.engine.vllm_serve import serve as serve_vllm
+
+        serve_vllm(
+            served, host=host, port=port, certificate=tls_certificate, key=tls_key, extra=vllm_arguments or ()
+        )
+    import torch
+
     from cmif.engine.app import serve as serve_body
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    serve_body(
-        body or embedded_split() / "server", host=host, port=port, certificate=tls_certificate, key=tls_key
-    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    serve_body(served, host=host, port=port, device=device, certificate=tls_certificate, key=tls_key)
 
 
 def gateway(
