@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from cmif.enclave.detect import cues
 from cmif.enclave.detect.kinds import kind_of
 from cmif.enclave.detect.lists import lists
+from cmif.enclave.detect.runs import Sentence, is_shouted, runs
 from cmif.enclave.detect.tokens import Token, Written, sentences
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
@@ -23,9 +24,7 @@ _WORD = r"[^\W\d_][\w'’-]{1,30}"
 _INTRODUCED = re.compile(rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}({_WORD}(?:[ ]{_WORD})?)")
 _ABBREVIATION = re.compile(r"\(([A-Z]{2,8})s?\)")
 _LETTER_WORD = re.compile(r"[^\W\d_]+")
-_INNER = cues.PARTICLES | cues.JOINERS
-
-Sentence = list[Token]
+_NEAR = 12  # tokens on either side that show whether capitals are usual here
 
 
 class Names:
@@ -36,63 +35,13 @@ class Names:
     def detect(self, text: str) -> list[Span]:
         spans: list[Span] = []
         for sentence in sentences(text):
-            shouted = _is_shouted(sentence)
-            for first, end in _runs(sentence):
+            shouted = is_shouted(sentence)
+            for first, end in runs(sentence):
                 spans.extend(_named(sentence, first, end, shouted))
             spans.extend(_lower_case(sentence))
         spans.extend(_introduced(text))
         defined = _defined_abbreviations(text)
         return [span for span in spans if text[span.start : span.end] not in defined]
-
-
-def _is_shouted(sentence: Sentence) -> bool:
-    """Whether capitals say nothing here: a heading or a line in upper case."""
-    upper = words = 0
-    for token in sentence:
-        if len(token.text) > 2:
-            words += 1
-            upper += token.written is Written.UPPER
-    return words >= 3 and upper >= 0.6 * words
-
-
-def _runs(sentence: Sentence) -> Iterator[tuple[int, int]]:
-    """``(first, end)`` of each run of capitalised tokens, with the particles and joiners inside it."""
-    i = 0
-    while i < len(sentence):
-        if not sentence[i].is_capital:
-            i += 1
-            continue
-        end = i + 1
-        while (following := _next_in_run(sentence, i, end)) is not None:
-            end = following + 1
-        yield i, end
-        i = end
-
-
-def _next_in_run(sentence: Sentence, first: int, end: int) -> int | None:
-    """Where the run goes on: the next token, or the one after "von der" or "of the"."""
-    bridge = end
-    if sentence[end - 1].possessive and not any(
-        t.lower in cues.ORGANISATION for t in sentence[end : end + 2]
-    ):
-        return None  # "Anna's Toyota" is two names, "St Mary's Hospital" one
-    while bridge < len(sentence) and bridge < end + 3 and sentence[bridge].follows_closely:
-        if sentence[bridge].is_capital:
-            return bridge if bridge == end or _may_bridge(sentence, first, end, bridge) else None
-        if sentence[bridge].lower not in _INNER:
-            return None
-        bridge += 1
-    return None
-
-
-def _may_bridge(sentence: Sentence, first: int, end: int, bridge: int) -> bool:
-    """ "van der", "Bank of England", "Marks and Spencer Ltd"; not "Anna and Ben"."""
-    between = {t.lower for t in sentence[end:bridge]}
-    if between <= cues.PARTICLES:
-        return True
-    if "and" in between or "&" in between:
-        return any(t.lower in cues.ORGANISATION for t in sentence[bridge : bridge + 3] if t.is_capital)
-    return any(t.lower in cues.ORGANISATION or t.lower in cues.PLACE for t in sentence[first:end])
 
 
 def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:
@@ -208,7 +157,8 @@ def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
         return False
     if all(t.lower in lists().special or t.lower in lists().proper for t in sentence[first:end]):
         return False
-    return sum(t.is_capital for t in sentence) - (end - first) <= max(2, 0.6 * len(sentence))
+    around = sentence[max(0, first - _NEAR) : first] + sentence[end : end + _NEAR]
+    return sum(t.is_capital for t in around) <= max(2, 0.6 * len(around))
 
 
 def _is_cued(sentence: Sentence, i: int) -> bool:
