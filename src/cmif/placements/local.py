@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
-
-import torch
+from typing import Any
 
 from cmif.engine.decoder import Decoder
-from cmif.engine.transformers import load_model
 from cmif.placements.placement import Outcome, decode_greedily, dense
 from cmif.wire.rows import Rows
 
 
 class EnclaveOnly:
-    """The whole model in ``body``, in this process."""
+    """The whole ``model`` (a `...ForCausalLM`) in this process."""
 
     name = "enclave-only"
 
-    def __init__(self, body: Path, dtype: torch.dtype = torch.float32) -> None:
-        self._decoder = Decoder(load_model(body, dtype=dtype))
+    def __init__(self, model: Any) -> None:
+        self._decoder = Decoder(model)
 
     def run(self, ids: Sequence[int], rows: Rows, new: int) -> Outcome:
         """As :meth:`Placement.run`."""

@@ -6,9 +6,11 @@ normalisation, activation, rotary positions and the embedding layer stay.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,57 +23,57 @@ from cmif.placements.server import LINEAR, to_array, to_tensor
 from cmif.wire.rows import Rows
 
 
-class _Ask:
-    """``count`` linear layers from ``index`` on, asked for in one round trip."""
-
-    def __init__(self, owner: Offload, index: int, widths: list[int]) -> None:
-        self._owner, self._index, self._widths = owner, index, widths
-        self.parts: tuple[Tensor, ...] = ()
-
-    def __call__(self, x: Tensor) -> None:
-        out = self._owner.linear(x.reshape(-1, x.shape[-1]), self._index, len(self._widths))
-        self.parts = torch.split(out.view(*x.shape[:-1], -1), self._widths, -1)
-
-
-class _Remote(nn.Module):
-    """Stands where a linear layer stood. The first of a group asks; the others take what it brought."""
-
-    def __init__(self, ask: _Ask, member: int) -> None:
-        super().__init__()
-        self._ask, self._member = ask, member
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self._member == 0:
-            self._ask(x)
-        return self._ask.parts[self._member]
-
-
-class Offload:
-    """A client of the `offload` server at ``port`` for the model in ``body``.
+class OffloadModel:
+    """The enclave's part of the model in ``body``: what `linear-offload` keeps. Shared by the connections of a process.
 
     ``fused`` asks for q, k and v together, and for gate and up together.
     """
 
-    def __init__(self, port: int, body: Path, *, fused: bool, dtype: torch.dtype = torch.float32) -> None:
-        self.name = "linear-offload-fused" if fused else "linear-offload"
-        self._channel = Channel.connect(port)
-        self._dtype = dtype
-        self._asked_ms = self._engine_ms = 0.0
-        model = partial_model(body, lambda name: not _is_linear(name), dtype)
-        names = linear_names(len(model.model.layers))
+    def __init__(self, body: Path, *, fused: bool, dtype: torch.dtype = torch.float32) -> None:
+        self.fused, self.dtype = fused, dtype
+        self.module: Any = partial_model(body, lambda name: not _is_linear(name), dtype)
+        self.current = (
+            threading.local()
+        )  # .connection, whose request this thread computes; .parts, what it last got
+        layers = len(self.module.model.layers)
+        names = linear_names(layers)
         groups = [(0, 3), (3, 1), (4, 2), (6, 1)] if fused else [(i, 1) for i in range(len(LINEARS))]
-        for layer in range(len(model.model.layers)):
-            for first, count in groups:
-                self._replace(model, names, layer * len(LINEARS) + first, count)
-        self._replace(model, names, len(names) - 1, 1)
-        self._decoder = Decoder(model)
+        for index, count in [(i * len(LINEARS) + first, n) for i in range(layers) for first, n in groups]:
+            self._replace(names, index, count)
+        self._replace(names, len(names) - 1, 1)
 
-    def _replace(self, model: nn.Module, names: list[str], index: int, count: int) -> None:
+    def _replace(self, names: list[str], index: int, count: int) -> None:
         members = names[index : index + count]
-        ask = _Ask(self, index, [model.get_submodule(name).out_features for name in members])  # type: ignore[misc]
+        widths = [self.module.get_submodule(name).out_features for name in members]
         for member, name in enumerate(members):
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, _Remote(ask, member))
+            setattr(self.module.get_submodule(parent), child, _Remote(self, index, widths, member))
+
+
+class _Remote(nn.Module):
+    """Stands where a linear layer stood. The first of a group asks for all of it; the others take what came."""
+
+    def __init__(self, owner: OffloadModel, index: int, widths: list[int], member: int) -> None:
+        super().__init__()
+        self._owner, self._index, self._widths, self._member = owner, index, widths, member
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = self._owner.current
+        if self._member == 0:
+            out = current.connection.linear(x.reshape(-1, x.shape[-1]), self._index, len(self._widths))
+            current.parts = torch.split(out.view(*x.shape[:-1], -1), self._widths, -1)
+        part: Tensor = current.parts[self._member]
+        return part
+
+
+class Offload:
+    """A connection of ``model`` to the `offload` server at ``port``."""
+
+    def __init__(self, port: int, model: OffloadModel) -> None:
+        self.name = "linear-offload-fused" if model.fused else "linear-offload"
+        self._channel, self._model = Channel.connect(port), model
+        self._decoder = Decoder(model.module)
+        self._asked_ms = self._engine_ms = 0.0
 
     def linear(self, x: Tensor, index: int, count: int) -> Tensor:
         """[n, in] -> [n, the widths of ``count`` layers together], computed by the server."""
@@ -79,13 +81,14 @@ class Offload:
         answer = self._channel.ask(Message(LINEAR, to_array(x), index, count))
         self._asked_ms += (time.perf_counter() - started) * 1e3
         self._engine_ms += answer.ms
-        return to_tensor(answer.array, self._dtype)
+        return to_tensor(answer.array, self._model.dtype)
 
     def run(self, ids: Sequence[int], rows: Rows, new: int) -> Outcome:
         """As :meth:`Placement.run`."""
         channel = self._channel
         sent, up, down = channel.sent, channel.bytes_up, channel.bytes_down
         self._asked_ms = self._engine_ms = 0.0
+        self._model.current.connection = self
         clock: list[float] = [time.perf_counter()]
         out = decode_greedily(self._decoder, dense(rows), new, self._decoder.embed, clock)
         total = (clock[-1] - clock[0]) * 1e3

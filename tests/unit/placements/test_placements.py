@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cmif.engine.transformers import load_model
 from cmif.errors import EngineError, EngineUnavailableError
 from cmif.placements import NAMES
 from cmif.placements.channel import Channel, Message
 from cmif.placements.local import EnclaveOnly
-from cmif.placements.offload import Offload
+from cmif.placements.offload import Offload, OffloadModel
 from cmif.placements.partial import EMBEDDING, HEAD, linear_names, partial_model, tensors
 from cmif.placements.placement import Placement
 from cmif.placements.process import ServerProcess
@@ -57,8 +58,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         model = json.loads((body / "body.json").read_text())["model"]
         made: list[Placement] = [
             Remote(engine.told["url"], model, None), Remote(engine.told["url"], model, "bf16+zstd"),
-            Strict(strict.told["port"], rows), Offload(offload.told["port"], body, fused=False),
-            Offload(offload.told["port"], body, fused=True), EnclaveOnly(body),
+            Strict(strict.told["port"], rows), Offload(offload.told["port"], OffloadModel(body, fused=False)),
+            Offload(offload.told["port"], OffloadModel(body, fused=True)), EnclaveOnly(load_model(body)),
         ]  # fmt: skip
         yield World(body, rows, {p.name: p for p in made}, strict.told["port"])
         for placement in made:
@@ -120,7 +121,7 @@ def test_a_tied_head_is_the_table_under_its_own_name(tmp_path: Path) -> None:
     assert HEAD not in load_file(body / "model.safetensors")
     assert set(tensors(body, lambda n: n == HEAD, torch.float32)) == {HEAD}
     rows, ids = table(body), ids_of(4)
-    local = EnclaveOnly(body)
+    local = EnclaveOnly(load_model(body))
     expected = local.run(ids, Rows.gather(rows, np.array(ids)), 2).ids
     handle = strict_server(body, torch.float32)()
     with torch.inference_mode():
