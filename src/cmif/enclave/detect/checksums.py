@@ -37,9 +37,10 @@ def luhn(written: str) -> bool:
 
 
 def card(written: str) -> bool:
-    """13 to 19 digits that begin as a payment card does and pass Luhn."""
+    """12 to 19 digits that begin as a payment card does and pass Luhn."""
     numbers = digits(written)
-    return 12 <= len(numbers) <= 19 and numbers[0] in (1, 2, 3, 4, 5, 6) and luhn(written)
+    begins = 3 <= numbers[0] <= 6 or (numbers[0], len(numbers)) in ((1, 15), (2, 16)) if numbers else False
+    return 12 <= len(numbers) <= 19 and begins and luhn(written)
 
 
 def iban(written: str) -> bool:

@@ -56,7 +56,8 @@ class Lexicon:
                 if self._kind is Kind.WORD:
                     spans.extend(Span(a, _bare_end(text, a, b), self._kind, self.name) for a, b, _ in inner)
                 else:
-                    spans.append(Span(start, tokens[skip - 1][1], self._kind, self.name))
+                    last_start, last_end, _ = tokens[skip - 1]
+                    spans.append(Span(start, _bare_end(text, last_start, last_end), self._kind, self.name))
             elif length:
                 spans.append(Span(start, _bare_end(text, start, end), self._kind, self.name))
             elif "-" in word:

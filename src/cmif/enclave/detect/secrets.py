@@ -64,7 +64,8 @@ _SAID = re.compile(
     r"(?i:\b(?:password|passcode|passphrase|pin|pin code|pin number|cvv|cvc|security code|otp|secret|"
     r"one-time code|"
     r"verification code|access code|api key|token)(?: for [\w ]{1,40}| to [\w ]{1,40})?"
-    r"(?: is| was|'s| changed to| set to))[ ]{1,3}(?:[\"“‘'`]([^\"”’'`\n]{3,128})[\"”’'`]|"
+    r"(?:(?: is| was|'s)(?: now| changed to| set to)?| changed to| set to))[ ]{1,3}"
+    r"(?:[\"“‘'`]([^\"”’'`\n]{3,128})[\"”’'`]|"
     r"([^\s\"'”’`]{3,128}))"
 )
 # "The password is incorrect": words after "is" that are no password.
