@@ -42,12 +42,11 @@ def exp_lower(exponent: Fraction) -> Fraction:
     return Fraction(total, 1 << _PRECISION)
 
 
-def exceeds(
-    high: npt.NDArray[np.object_] | U64, low: npt.NDArray[np.object_] | U64, bound: Fraction
-) -> npt.NDArray[np.bool_]:
-    """high > bound * low, element by element, in integers of any size."""
-    left = high.astype(object) * bound.denominator
-    return np.asarray(left > low.astype(object) * bound.numerator, dtype=bool)
+def exceeds(high: U64, low: U64, bound: Fraction) -> npt.NDArray[np.bool_]:
+    """high > bound * low, element by element, in integers of any size; bool of their shape."""
+    pairs, place = np.unique(np.stack([high.ravel(), low.ravel()]), axis=1, return_inverse=True)
+    wrong = [h * bound.denominator > l * bound.numerator for h, l in pairs.T.tolist()]
+    return np.array(wrong, dtype=bool)[place].reshape(high.shape)
 
 
 def compile_rows(matrix: npt.NDArray[np.float64], epsilon: float) -> tuple[I64, U64]:

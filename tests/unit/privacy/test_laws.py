@@ -225,3 +225,19 @@ def test_bad_buckets_are_refused(d: np.ndarray, w: np.ndarray | None) -> None:
 def test_exact_epsilon_of_different_supports_is_infinite() -> None:
     assert exact_epsilon(np.array([[0.5, 0.5, 0.0], [0.5, 0.0, 0.5]])) == math.inf
     assert exact_epsilon(np.array([[1.0, 0.0], [1.0, 0.0]])) == 0.0
+
+
+@pytest.mark.parametrize(("measure", "matrix"), [("max", exponential_matrix), ("zcdp", gumbel_matrix)])
+def test_opendp_reports_the_same_law(measure: str, matrix) -> None:  # type: ignore[no-untyped-def]
+    """OpenDP's noisy max (exponential noise for pure DP, Gumbel for zCDP) as an oracle, where it is installed."""
+    pytest.importorskip("opendp")
+    import opendp.prelude as dp
+
+    dp.enable_features("contrib")
+    scores, draws = [0.0, -0.2, -0.5, -0.3], 5000
+    domain = dp.vector_domain(dp.atom_domain(T=float, nan=False)), dp.linf_distance(T=float)
+    kind = dp.max_divergence() if measure == "max" else dp.zero_concentrated_divergence()
+    noisy_max = dp.m.make_noisy_max(*domain, kind, scale=0.4)
+    seen = np.bincount([noisy_max(scores) for _ in range(draws)], minlength=4)
+    expected = draws * matrix(np.array([scores]), 0.4)[0]
+    assert ((seen - expected) ** 2 / expected).sum() < 35  # chi-square, 3 degrees of freedom: 1e-7
