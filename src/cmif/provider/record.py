@@ -25,7 +25,7 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._path = path
+        self._failed = False
         self._sequence, self._last = check_record(path) if path.exists() else (0, GENESIS)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
@@ -40,11 +40,14 @@ class Record:
                 "prev": self._last,
             }
             entry["hash"] = _hash(entry)
+            if self._failed:
+                raise OSError("the record is closed: an earlier line may not be on disk")
+            self._failed = True
             line = (json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
             if os.write(self._descriptor, line) != len(line):
                 raise OSError("the record took only a part of a line")
             os.fsync(self._descriptor)
-            self._sequence, self._last = self._sequence + 1, entry["hash"]
+            self._sequence, self._last, self._failed = self._sequence + 1, entry["hash"], False
 
     def close(self) -> None:
         os.close(self._descriptor)
