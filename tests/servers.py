@@ -14,7 +14,7 @@ from cmif.cli.processes import server
 
 @contextmanager
 def engine(split: Path, *extra: str) -> Iterator[dict[str, Any]]:
-    with server("serve", str(split / "server"), "--port", "0", *extra) as told:
+    with server("serve", str(split / "server"), *(extra or ("--port", "0"))) as told:
         yield told
 
 

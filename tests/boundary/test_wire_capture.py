@@ -13,7 +13,8 @@ import pytest
 
 from cmif.enclave.tokenise import Tokeniser
 from cmif.gateway.bundles import open_bundle
-from cmif.wire.frame import Limits, decode
+from cmif.wire.frame import Frame, Limits
+from cmif.wire.session import SessionStore
 from tests.servers import RecordingProxy, gateway
 
 NOTE = (
@@ -80,7 +81,8 @@ def test_the_wire_carries_the_sanitised_text_and_nothing_else(
     assert answer.model_extra is not None
     saw: str = answer.model_extra["cmif"]["engine_saw"]
     (body,) = frames(bytes(proxy.up))
-    frame = decode(body, Limits(hidden=bundle.manifest.hidden, context=bundle.manifest.context))
+    frame = SessionStore().receive(body, Limits(bundle.manifest.hidden, bundle.manifest.context)).frame
+    assert isinstance(frame, Frame)
     decoded = _nearest(frame.rows.dense(), bundle.rows)
     assert _content(bundle.tokeniser, decoded) == saw
     crossing = bytes(proxy.up) + bytes(proxy.down) + saw.encode()
@@ -99,7 +101,8 @@ def test_the_capture_would_see_a_leak(tiny_split: Path, tiny_engine: dict[str, A
                 model=told["model"], messages=[{"role": "user", "content": NOTE}], max_tokens=1
             )
     (body,) = frames(bytes(proxy.up))
-    frame = decode(body, Limits(hidden=bundle.manifest.hidden, context=bundle.manifest.context))
+    frame = SessionStore().receive(body, Limits(bundle.manifest.hidden, bundle.manifest.context)).frame
+    assert isinstance(frame, Frame)
     assert _content(bundle.tokeniser, _nearest(frame.rows.dense(), bundle.rows)) == NOTE
 
 

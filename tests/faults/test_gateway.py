@@ -9,6 +9,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,19 @@ def test_a_budget_that_is_spent_refuses_with_403_and_no_retry(
             openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x").chat.completions.create(
                 model=told["model"], messages=[{"role": "user", "content": second}]
             )
+
+
+def test_an_engine_that_restarts_gets_every_row_again(tiny_split: Path, tmp_path: Path) -> None:
+    """The gateway's row dictionary outlives the engine's; the second turn must not depend on what was lost."""
+    turns = [CHAT, {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": "And now?"}]}]  # type: ignore[misc]
+    with ExitStack() as stack:
+        with engine(tiny_split) as first:
+            told = stack.enter_context(gateway(tiny_split, first["url"], tmp_path, "--policy", "off"))
+            alone = [post(told["url"], turn)[2]["choices"] for turn in (turns[1], turns[0])]
+        assert post(told["url"], turns[0])[0] == 502
+        with engine(tiny_split, "--port", str(first["port"])):
+            again = [post(told["url"], turn)[2]["choices"] for turn in (turns[1], turns[0])]
+    assert again == alone
 
 
 def test_an_engine_killed_mid_stream_ends_the_stream_with_an_error(tiny_split: Path, tmp_path: Path) -> None:

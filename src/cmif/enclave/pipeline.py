@@ -32,8 +32,12 @@ Step = Callable[[str], AbstractContextManager[object]]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What may leave (``rows``) and what stays: the sanitised request, its pieces, its cost and the way back."""
+    """What may leave (``rows``) and what stays: the sanitised request, its pieces, its cost and the way back.
 
+    ``conversation`` is the opaque name under which its draws are remembered.
+    """
+
+    conversation: bytes
     request: Mapping[str, Any]
     pieces: tuple[tuple[Piece, ...], ...]
     ids: tuple[int, ...]
@@ -121,6 +125,7 @@ class Pipeline:
                 noisy = noisy_bits(rows.unique, self.policy.row_noise, max_norm=self.bundle.manifest.max_norm)
                 rows = Rows(noisy, rows.index)
         return Prepared(
+            scope,
             sent_request,
             sanitised.pieces,
             tuple(ids),

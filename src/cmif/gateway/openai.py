@@ -18,7 +18,8 @@ from cmif.types import Sampling
 
 USED = frozenset(
     {"model", "messages", "prompt", "stream", "stream_options", "n", "temperature", "top_p", "seed", "stop",
-     "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools"}
+     "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs",
+     "tools"}
 )  # fmt: skip
 _REFUSED = {
     "suffix": "fill-in-the-middle is not supported",

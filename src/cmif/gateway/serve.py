@@ -115,7 +115,7 @@ class Exchange:
         seed = self._sampling.seed
         sampling = replace(self._sampling, seed=None if seed is None else seed + index)
         frame = Frame(self._model, self.prepared.rows, sampling, self._salt)
-        async with aclosing(self._upstream.generate(frame)) as events:
+        async with aclosing(self._upstream.generate(frame, self.prepared.conversation)) as events:
             while True:
                 with self._watch("engine"):
                     event = await anext(events)

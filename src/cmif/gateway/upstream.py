@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +20,32 @@ from cmif.errors import (
     WireError,
 )
 from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent
-from cmif.wire.frame import CONTENT_TYPE, Frame, encode
+from cmif.wire.frame import CODECS, CONTENT_TYPE, Frame
+from cmif.wire.session import SessionEncoder
 
 _CONNECT_S = 5.0
+_CONVERSATIONS = 1024
 _SILENCE_S = 120.0
 """A busy engine may take long to the first token; one that says nothing for this long is given up."""
+
+
+class Sessions:
+    """A row dictionary a conversation, the most recently used ones. One request of a conversation uses it at a time;
+    a second one at the same moment sends its rows in a session of its own."""
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._idle: OrderedDict[bytes, SessionEncoder] = OrderedDict()
+
+    @contextmanager
+    def borrow(self, conversation: bytes) -> Generator[SessionEncoder, None, None]:
+        session = self._idle.pop(conversation, None) or SessionEncoder(self._codec)
+        try:
+            yield session
+        finally:
+            self._idle[conversation] = session
+            while len(self._idle) > _CONVERSATIONS:
+                self._idle.popitem(last=False)
 
 
 class Upstream:
@@ -34,24 +57,26 @@ class Upstream:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError("The engine's URL must be http(s)://host:port.")
+        if codec not in CODECS:
+            raise InputError("--wire names an unknown codec.", hint=f"Known: {', '.join(CODECS)}.")
         self._url = url.rstrip("/")
         self._model = model
-        self._codec = codec
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._sessions = Sessions(codec)
         self.bytes_up = 0
 
     async def open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
+        self._http = aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._http is not None:
+            await self._http.close()
 
     async def describe(self) -> dict[str, Any]:
-        """What the engine says of itself. Raises :class:`EngineUnavailableError`; :class:`BundleError`: another model."""
+        """What the engine says of itself. Raises :class:`EngineUnavailableError`, :class:`BundleError`."""
         try:
             async with self._client.get(f"{self._url}/v1/engine") as answer:
                 told: dict[str, Any] = await answer.json()
@@ -64,38 +89,61 @@ class Upstream:
             )
         return told
 
-    async def generate(self, frame: Frame) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+    async def generate(
+        self, frame: Frame, conversation: bytes
+    ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
 
-        Raises :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with its code.
+        Rows that the engine has from earlier turns of ``conversation`` are not sent again. Raises
+        :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with its code.
         """
-        body = encode(frame, self._codec)
-        self.bytes_up += len(body)
-        try:
-            async with self._client.post(
-                f"{self._url}/v1/generate", data=body, headers={"content-type": CONTENT_TYPE}
-            ) as answer:
-                if answer.status != 200:
-                    raise await _refusal(answer)
-                reader = EventReader()
-                async for chunk in answer.content.iter_any():
-                    for event in reader.feed(chunk):
-                        if isinstance(event, ErrorEvent):
-                            raise EngineError(f"The engine stopped with code {event.code!r}.")
-                        yield event
-                        if isinstance(event, DoneEvent):
-                            return
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            raise _unavailable() from None
-        except WireError:
-            raise EngineError("The engine's answer does not follow the wire format.") from None
+        with self._sessions.borrow(conversation) as session:
+            try:
+                async with self._post(frame, session) as answer:
+                    reader = EventReader()
+                    async for chunk in answer.content.iter_any():
+                        for event in reader.feed(chunk):
+                            if isinstance(event, ErrorEvent):
+                                raise EngineError(f"The engine stopped with code {event.code!r}.")
+                            yield event
+                            if isinstance(event, DoneEvent):
+                                return
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                raise _unavailable() from None
+            except WireError:
+                raise EngineError("The engine's answer does not follow the wire format.") from None
         raise EngineError("The engine's answer was cut off.")
+
+    @asynccontextmanager
+    async def _post(
+        self, frame: Frame, session: SessionEncoder
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The engine's accepted answer. A session that the engine has lost is begun anew, once."""
+        for again in (True, False):
+            pending = session.encode(frame)
+            self.bytes_up += len(pending.data)
+            accepted = False
+            try:
+                async with self._client.post(
+                    f"{self._url}/v1/generate", data=pending.data, headers={"content-type": CONTENT_TYPE}
+                ) as answer:
+                    if answer.status == 409 and again:
+                        continue
+                    if answer.status != 200:
+                        raise await _refusal(answer)
+                    session.commit(pending)
+                    accepted = True
+                    yield answer
+                    return
+            finally:
+                if not accepted:
+                    session.reset()
 
     @property
     def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
+        if self._http is None:
             raise RuntimeError("open() the upstream first")
-        return self._session
+        return self._http
 
 
 def _unavailable() -> EngineUnavailableError:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cmif.cli.main import app
+from cmif.errors import BundleError, InputError
+
+
+def run(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_json_has_the_contract_s_keys(tiny_split: Path) -> None:
+    bundle = str(tiny_split / "client")
+    told = json.loads(
+        run("inspect", "Anna Weber has pain.", "--bundle", bundle, "--policy", "content", "--json")
+    )
+    assert set(told) == {"sent_text", "epsilon", "tokens"}
+    assert all(set(t) == {"text", "sent", "kept", "kind", "epsilon"} for t in told["tokens"])
+    assert "Weber" not in told["sent_text"]
+
+
+def test_jsonl_gives_one_line_a_line(tiny_split: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"text": "John Smith"}\n{"text": "no names here"}\n\n{"text": ""}\n')
+    lines = run(
+        "inspect", "--jsonl", str(file), "--bundle", str(tiny_split / "client"), "--policy", "entities"
+    ).splitlines()
+    told = [json.loads(line)["sent_text"] for line in lines]
+    assert told[1:] == ["no names here", ""]
+    assert "Smith" not in told[0]
+
+
+@pytest.mark.parametrize("content", ["not json\n", '{"txt": "a"}\n', '{"text": 5}\n', '{"text": "ok"}\n[]\n'])
+def test_a_bad_file_prints_nothing(tiny_split: Path, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text(content)
+    result = CliRunner().invoke(
+        app, ["inspect", "--jsonl", str(file), "--bundle", str(tiny_split / "client")]
+    )
+    assert isinstance(result.exception, InputError)
+    assert result.stdout == ""
+
+
+def test_wrong_arguments_are_refused(tiny_split: Path, tmp_path: Path) -> None:
+    def error(*arguments: str) -> BaseException | None:
+        return CliRunner().invoke(app, ["inspect", *arguments]).exception
+
+    bundle = str(tiny_split / "client")
+    assert isinstance(error("--bundle", bundle), InputError)
+    assert isinstance(error("text", "--policy", "nothing", "--bundle", bundle), InputError)
+    assert isinstance(error("text", "--bundle", str(tmp_path)), BundleError)
+
+
+def test_people_get_a_table_with_k_and_epsilon(tiny_split: Path) -> None:
+    shown = run(
+        "inspect", "Anna Weber has pain.", "--bundle", str(tiny_split / "client"), "--policy", "content"
+    )
+    assert "eps_in" in shown
+    assert "Not protected" in shown
