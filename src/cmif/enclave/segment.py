@@ -14,21 +14,19 @@ the gateway's to use or to drop, and never become part of the prompt.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cmif.enclave.detect import marks
+from cmif.enclave.json_texts import Visit, schema, tree
 from cmif.errors import InputError, UnsupportedContentError
 from cmif.types import Span
 
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-_STRUCTURE = frozenset({"role", "type"})
-_CALL_STRUCTURE = frozenset({"type", "index"})
-_DEPTH = 64
-
-Visit = Callable[[str, str, str, bool], str]
-"""``visit(text, role, path, prose) -> text``: called once for each text, always in the same order."""
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +100,8 @@ def _request(request: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
             entries = _list(request[field], field)
             out[field] = [_tool(tool, f"{field}[{i}]", visit) for i, tool in enumerate(entries)]
     if request.get("response_format") is not None:
-        out["response_format"] = _tree(
-            request["response_format"], "response_format", "response_format", visit, _STRUCTURE
+        out["response_format"] = schema(
+            request["response_format"], "response_format", "response_format", visit
         )
     return out
 
@@ -121,7 +119,9 @@ def _prompt(prompt: Any, visit: Visit) -> Any:
 
 def _message(message: Any, path: str, visit: Visit) -> dict[str, Any]:
     fields = _object(message, path)
-    role = _string(fields.get("role"), f"{path}.role")
+    role = fields.get("role")
+    if role not in _ROLES:
+        raise InputError(f"{path}.role must be one of {', '.join(sorted(_ROLES))}.")
     out: dict[str, Any] = {}
     for key, value in fields.items():
         where = f"{path}.{key}" if key in _KNOWN else f"{path}.[other]"
@@ -141,7 +141,7 @@ def _message(message: Any, path: str, visit: Visit) -> dict[str, Any]:
             out[key] = (
                 visit(value, role, where, prose)
                 if isinstance(value, str)
-                else _tree(value, role, where, visit)
+                else tree(value, role, where, visit)
             )
     return out
 
@@ -179,19 +179,23 @@ def _call(call: Any, role: str, path: str, visit: Visit) -> dict[str, Any]:
     for key, value in fields.items():
         if key == "function":
             out[key] = _function(value, role, f"{path}.function", visit)
-        elif key in _CALL_STRUCTURE:
+        elif (key == "type" and value in ("function", "custom")) or (
+            key == "index" and isinstance(value, int)
+        ):
             out[key] = value
         else:
-            out[key] = _tree(value, role, f"{path}.{'id' if key == 'id' else '[other]'}", visit)
+            out[key] = tree(value, role, f"{path}.{'id' if key == 'id' else '[other]'}", visit)
     return out
 
 
 def _function(function: Any, role: str, path: str, visit: Visit) -> dict[str, Any]:
     out = dict(_object(function, path))
+    if "name" in out:
+        out["name"] = _name(out["name"], path)
     if out.get("arguments") is not None:
         out["arguments"] = _arguments(out["arguments"], role, f"{path}.arguments", visit)
     for key in out.keys() - {"arguments", "name"}:
-        out[key] = _tree(out[key], role, f"{path}.[other]", visit)
+        out[key] = tree(out[key], role, f"{path}.[other]", visit)
     return out
 
 
@@ -200,78 +204,35 @@ def _arguments(arguments: Any, role: str, path: str, visit: Visit) -> Any:
     is not.
     """
     if not isinstance(arguments, str):
-        return _tree(arguments, role, path, visit, prose=True)
+        return tree(arguments, role, path, visit, prose=True)
     try:
         value = json.loads(arguments)
     except (ValueError, RecursionError):
         return visit(arguments, role, path, True)
     if not isinstance(value, dict | list):
         return visit(arguments, role, path, True)
-    return json.dumps(_tree(value, role, path, visit, prose=True), ensure_ascii=False)
+    return json.dumps(tree(value, role, path, visit, prose=True), ensure_ascii=False)
 
 
-def _tool(tool: Any, path: str, visit: Visit) -> Any:
-    fields = dict(_object(tool, path))
-    function = fields.get("function", fields)
-    name = function.get("name") if isinstance(function, Mapping) else None
-    out: dict[str, Any] = _tree(fields, "tools", path, visit, _STRUCTURE)
-    if isinstance(name, str):  # the caller's program is called by this name
-        target = out["function"] if "function" in fields else out
-        target["name"] = name
-    return out
+def _tool(tool: Any, path: str, visit: Visit) -> dict[str, Any]:
+    """A tool, or a function of the older API. Its name stays: the caller's program is called by it."""
+    fields = _object(tool, path)
+    if "function" not in fields:
+        return _definition(fields, path, visit)
+    out = schema({k: v for k, v in fields.items() if k != "function"}, "tools", path, visit)
+    return {**out, "function": _definition(fields["function"], f"{path}.function", visit)}
 
 
-def _tree(
-    value: Any,
-    role: str,
-    path: str,
-    visit: Visit,
-    keep: frozenset[str] = frozenset(),
-    prose: bool = False,
-    depth: int = 0,
-) -> Any:
-    """Every string, number and key of a JSON value; descriptions are prose, values under the keys ``keep``
-    stay.
-    """
-    if depth > _DEPTH:
-        raise InputError(f"The JSON is nested more than {_DEPTH} deep ({path.split('[')[0]}).")
-    if isinstance(value, str):
-        return visit(value, role, path, prose)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _number(value, visit(json.dumps(value), role, path, False))
-    if isinstance(value, Mapping):
-        out = {}
-        for i, (key, entry) in enumerate(value.items()):
-            if key in keep and isinstance(entry, str):
-                out[key] = entry
-                continue
-            new = visit(_string(key, path), role, f"{path}.key[{i}]", False)
-            described = prose or key in ("description", "title")
-            out[new] = _tree(
-                entry,
-                role,
-                f"{path}.value[{i}]",
-                visit,
-                keep,
-                (described and isinstance(entry, str)) or prose,
-                depth + 1,
-            )
-        return out
-    if isinstance(value, list):
-        return [
-            _tree(entry, role, f"{path}[{i}]", visit, keep, prose, depth + 1) for i, entry in enumerate(value)
-        ]
-    return value
+def _definition(function: Any, path: str, visit: Visit) -> dict[str, Any]:
+    fields = _object(function, path)
+    out = schema({k: v for k, v in fields.items() if k != "name"}, "tools", path, visit)
+    return {"name": _name(fields["name"], path), **out} if "name" in fields else out
 
 
-def _number(value: float, text: str) -> Any:
-    if text == json.dumps(value):
-        return value
-    try:
-        number = json.loads(text)
-    except ValueError:
-        return text
-    return number if isinstance(number, int | float) and not isinstance(number, bool) else text
+def _name(name: Any, path: str) -> str:
+    if not isinstance(name, str) or _FUNCTION_NAME.fullmatch(name) is None:
+        raise InputError(f"{path}.name must be 1 to 64 letters, digits, underscores, points or hyphens.")
+    return name
 
 
 def _string(value: Any, path: str) -> str:

@@ -68,7 +68,7 @@ def lists() -> Lists:
     return Lists(
         names=names,
         ordinary=ordinary,
-        pure=frozenset(name for name in names if name not in ordinary | proper and len(name) > 2),
+        pure=frozenset(name for name in names.keys() - ordinary - proper if len(name) > 2),
         given=entries("gazetteer_given.txt"),
         proper=proper,
         abbreviations=entries("common_words_upper.txt"),
