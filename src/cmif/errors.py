@@ -6,7 +6,9 @@
     ├── InputError            what the caller gave is wrong; nothing was changed (HTTP 400, exit status 2)
     │   ├── ArchitectureError     a model whose embedding layer is not handled
     │   ├── ContextLengthError    the prompt does not fit the model
-    │   └── UnsupportedContentError   content that cannot be inspected (images, audio)
+    │   ├── UnsupportedContentError   content that cannot be inspected (images, audio)
+    │   └── RequestTooLargeError  a body above the gateway's bound (HTTP 413)
+    ├── UnauthorisedError     no key, or one that belongs to no tenant (HTTP 401)
     ├── IntegrityError        bytes are not what their manifest, digest or signature says
     │   ├── BundleError           client bundle or server body: missing, altered, of another model
     │   ├── TableError            privacy table: uncertified, altered, for another bundle
@@ -61,6 +63,14 @@ class ContextLengthError(InputError):
 
 class UnsupportedContentError(InputError):
     code = "unsupported_content"
+
+
+class RequestTooLargeError(InputError):
+    code = "request_too_large"
+
+
+class UnauthorisedError(CmifError):
+    code = "invalid_api_key"
 
 
 class IntegrityError(CmifError):

@@ -18,29 +18,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.pipeline import Pipeline
-from cmif.errors import (
-    BudgetExhaustedError,
-    CmifError,
-    EngineBusyError,
-    EngineError,
-    EngineUnavailableError,
-    InputError,
-    PrivacyError,
-)
+from cmif.errors import CmifError, EngineUnavailableError, InputError
+from cmif.gateway.http import error_response, json_body, until_disconnect
 from cmif.gateway.metrics import Metrics, Stopwatch
 from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
 from cmif.gateway.serve import Delta, Exchange, conversation_name, tenant_salt
-from cmif.gateway.tenants import Tenants, UnauthorisedError
+from cmif.gateway.tenants import Tenants
 from cmif.gateway.upstream import Upstream
 
 log = logging.getLogger("cmif.gateway")
-MAX_BODY = 8 << 20
 Ready = Callable[[], tuple[str, ...]]
 """Reasons why the gateway may not serve now; none means ready."""
-
-
-class TooLargeError(InputError):
-    code = "request_too_large"
 
 
 class Gateway:
@@ -102,12 +90,12 @@ class Gateway:
                     request, self._tenants.identify(request.headers.get("authorization"))
                 )
             except CmifError as error:
-                response = _error_response(error)
+                response = error_response(error)
             except ClientDisconnect:
                 response = Response(status_code=499)
             except Exception as error:  # its message could quote user text: only its type may leave
                 log.error("%s internal error %s", request_id, type(error).__name__)
-                response = _error_response(CmifError("Internal error; the request was not answered."))
+                response = error_response(CmifError("Internal error; the request was not answered."))
             response.headers["x-request-id"] = request_id
             if self._label:
                 response.headers["x-cmif-tee"] = self._label
@@ -128,7 +116,7 @@ class Gateway:
 
     async def _answer(self, http: HttpRequest, tenant: str, kind: Literal["chat", "completion"]) -> Response:
         manifest = self.pipeline.bundle.manifest
-        request = parse(await _json_body(http), kind, manifest.name)
+        request = parse(await json_body(http), kind, manifest.name)
         watch = Stopwatch()
         prepared = await asyncio.to_thread(
             self.pipeline.prepare,
@@ -149,7 +137,7 @@ class Gateway:
         envelope = Envelope.new(kind, manifest.name)
         if request.stream:
             return await self._stream(exchange, request, envelope, headers, watch, explain)
-        await _until_disconnect(http, _drain(exchange))
+        await until_disconnect(http, _drain(exchange))
         for name, elapsed in watch.steps_ms.items():
             self.metrics.add("step_ms_total", elapsed, step=name)
         return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
@@ -251,43 +239,10 @@ async def _alive(_request: HttpRequest) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _json_body(request: HttpRequest) -> Any:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise TooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
-        chunks.append(chunk)
-    try:
-        return json.loads(b"".join(chunks))
-    except (ValueError, RecursionError):
-        raise InputError("The request body is not JSON.") from None
-
-
 async def _drain(exchange: Exchange) -> None:
     async with aclosing(exchange.deltas()) as deltas:
         async for _ in deltas:
             pass
-
-
-async def _until_disconnect(request: HttpRequest, work: Any) -> None:
-    """Run ``work``; if the client goes away first, cancel it, which closes the engine's stream."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnect(request))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        await task
-    finally:
-        for waiting in (task, gone):
-            waiting.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
-
-
-async def _disconnect(request: HttpRequest) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _logprobs(request: Request, entries: list[dict[str, Any]]) -> Any:
@@ -318,27 +273,3 @@ def _explanation(exchange: Exchange, watch: Stopwatch) -> dict[str, Any]:
 
 def _sse(value: dict[str, Any]) -> str:
     return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
-
-
-def _error_response(error: CmifError) -> JSONResponse:
-    headers = {}
-    match error:
-        case UnauthorisedError():
-            status = 401
-        case TooLargeError():
-            status = 413
-        case InputError():
-            status = 400
-        case BudgetExhaustedError():
-            status, headers = 403, {"x-should-retry": "false"}
-        case PrivacyError():
-            status, headers = 500, {"x-should-retry": "false"}
-        case EngineBusyError():
-            status, headers = 429, {"retry-after": str(error.retry_after_s)}
-        case EngineUnavailableError():
-            status, headers = 502, {"retry-after": "5"}
-        case EngineError():
-            status = 502
-        case _:
-            status = 500
-    return JSONResponse(error_body(error), status_code=status, headers=headers)

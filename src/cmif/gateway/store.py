@@ -1,7 +1,8 @@
 """The ledger and the memo in one SQLite file: a draw is remembered and charged in the same durable transaction.
 
-`synchronous=FULL` in WAL mode syncs the log before COMMIT returns (SQLite documentation, "PRAGMA synchronous"), so a
-process killed at any instant never loses a charge that was acted on. What is stored is opaque: HMAC names, sealed
+`synchronous=FULL` in WAL mode syncs the log before COMMIT returns (SQLite documentation, "PRAGMA synchronous"), so that
+neither a killed process nor a power cut loses a charge that was acted on. Draws that cost nothing are committed without
+the sync: a power cut may lose them, and all that follows is another surrogate. What is stored is opaque: HMAC names, sealed
 draws, tenant ids and epsilons; no text of any user.
 """
 
@@ -51,7 +52,6 @@ class SqliteStore:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise InputError(
@@ -66,7 +66,8 @@ class SqliteStore:
 
     def commit(self, tenant: str, conversation: bytes, draws: Mapping[bytes, Draw]) -> dict[bytes, bytes]:
         """See :meth:`cmif.enclave.memo.Store.commit`."""
-        with self._lock, _Transaction(self._db):
+        charged = any(made.epsilon > 0 for made in draws.values())
+        with self._lock, _Transaction(self._db, "FULL" if charged else "NORMAL"):
             settled: dict[bytes, bytes] = {}
             new: list[Draw] = []
             for unit, made in draws.items():
@@ -110,12 +111,14 @@ class SqliteStore:
 
 
 class _Transaction:
-    """`BEGIN IMMEDIATE` to `COMMIT`, or `ROLLBACK` if anything was raised."""
+    """`BEGIN IMMEDIATE` to `COMMIT`, or `ROLLBACK` if anything was raised. ``synchronous``: FULL or NORMAL."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, synchronous: str) -> None:
         self._db = db
+        self._synchronous = synchronous
 
     def __enter__(self) -> Self:
+        self._db.execute(f"PRAGMA synchronous={self._synchronous}")
         self._db.execute("BEGIN IMMEDIATE")
         return self
 

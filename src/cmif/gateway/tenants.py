@@ -9,15 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmif.errors import CmifError, InputError
+from cmif.errors import InputError, UnauthorisedError
 
 ANYONE = "default"
-
-
-class UnauthorisedError(CmifError):
-    """No key, or one that belongs to no tenant (HTTP 401)."""
-
-    code = "invalid_api_key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cmif.errors import InputError
-from cmif.gateway.tenants import Tenants, UnauthorisedError
+from cmif.errors import InputError, UnauthorisedError
+from cmif.gateway.tenants import Tenants
 
 
 def write(path: Path, text: str) -> Path:
