@@ -19,7 +19,9 @@ from cmif.eval.lexicon import Lexicon
 from cmif.types import WordClass
 
 TOKEN = re.compile(r"(\s*)([^\W\d_]+|\d+(?:[.,]\d+)*|_|[^\w\s])")
-CONTRACTIONS = "ain aren couldn didn doesn don hadn hasn haven isn ll lrb mustn rrb shan shouldn ve wasn weren won wouldn"
+CONTRACTIONS = (
+    "ain aren couldn didn doesn don hadn hasn haven isn ll lrb rrb shan shouldn ve wasn weren won wouldn"
+)
 STOP_WORDS = frozenset(ENGLISH_STOP_WORDS) | frozenset(CONTRACTIONS.split())
 
 

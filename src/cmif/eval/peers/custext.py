@@ -68,8 +68,8 @@ class CusText:
         sets: tuple[np.ndarray, list[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.space, self.epsilon = space, epsilon
-        self.home, self.sets, scores = sets or mapping(space)
-        weights = np.exp(epsilon / 2 * scores)
+        self.home, self.sets, self.scores = sets or mapping(space)
+        weights = np.exp(epsilon / 2 * self.scores)
         self.law = weights / weights.sum(1, keepdims=True)
 
     def sample(self, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
