@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint types imports check bench model clean
+.PHONY: demo test test-slow lint types imports check bench fuzz model clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -14,6 +14,10 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+
+fuzz: $(VENV)/.dev
+	$(PIP) atheris
+	$(BIN)/python tests/fuzz/fuzz_frame.py -max_total_time=600
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -23,8 +23,7 @@ class Fleet:
 
     def __init__(self, body: Path, engine: str, client: Client) -> None:
         self._body, self._client = body, client
-        extra = () if engine == "transformers" else ("--engine", engine)
-        self._engine = ServerProcess("cmif", "serve", str(body), "--port", "0", *extra)
+        self._engine = ServerProcess("cmif", "serve", str(body), "--port", "0", "--backend", engine)
         self._proxies: dict[tuple[int, float], ServerProcess] = {}
         self._role = ""
         self._server: ServerProcess | None = None

@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import uvicorn
@@ -221,43 +221,48 @@ class _Server(uvicorn.Server):
 
 
 def serve_engine(
-    engine: Engine,
+    load: Callable[[], Engine],
     *,
     host: str = "127.0.0.1",
     port: int = 0,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> None:
-    """Serve ``engine`` until SIGINT or SIGTERM. Port 0 takes a free one. ``certificate`` and ``key`` (PEM): over TLS.
+    """Serve what ``load`` makes until SIGINT or SIGTERM. Port 0 takes a free one. With ``certificate`` and ``key``
+    (PEM), over TLS.
 
     Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
-    :class:`InputError` when the address is taken.
+    :class:`InputError` when the address is taken, before anything is loaded.
     """
-    try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+    with _bind(host, port) as bound:
+        engine = load()
+        scheme, name = ("https" if certificate else "http"), (f"[{host}]" if ":" in host else host)
+        url = f"{scheme}://{name}:{bound.getsockname()[1]}"
+        config = uvicorn.Config(
+            make_app(engine),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=75,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
         )
+        ready = json.dumps({"ready": True, "url": url, "model": engine.info.model})
+        _Server(config, ready).run(sockets=[bound])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that holds the address and does not listen yet: until the engine is there, connections are refused."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
     except OSError:
-        raise InputError(
-            f"Cannot listen on port {port} there.", hint="Choose another --port, or 0."
-        ) from None
-    bound = listener.getsockname()[1]
-    scheme = "https" if certificate else "http"
-    name = f"[{host}]" if ":" in host else host
-    ready = json.dumps({"ready": True, "url": f"{scheme}://{name}:{bound}", "model": engine.info.model})
-    config = uvicorn.Config(
-        make_app(engine),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        timeout_keep_alive=75,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        ssl_version=ssl.PROTOCOL_TLS_SERVER,
-    )
-    with listener:
-        _Server(config, ready).run(sockets=[listener])
+        bound.close()
+        raise InputError(f"Cannot listen on port {port} there.", hint="Choose another --port, or 0.") from None
+    return bound
 
 
 def serve(
@@ -265,14 +270,24 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    device: str = "cpu",
+    device: str | None = None,
     max_batch: int = 8,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> None:
-    """`cmif serve`: verify ``body``, load it into the transformers engine, serve it. As :func:`serve_engine`; raises
-    :class:`BundleError` or :class:`ArchitectureError` before anything listens."""
+    """`cmif serve`: verify ``body``, load it into the transformers engine, serve it. ``device`` None: a GPU if any.
+
+    As :func:`serve_engine`; raises :class:`BundleError` or :class:`ArchitectureError` before anything listens.
+    """
+    import torch
+
     from cmif.engine.transformers import TransformersEngine
 
-    engine = TransformersEngine.load(body, device=device, max_batch=max_batch)
-    serve_engine(engine, host=host, port=port, certificate=certificate, key=key)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    serve_engine(
+        lambda: TransformersEngine.load(body, device=chosen, max_batch=max_batch),
+        host=host,
+        port=port,
+        certificate=certificate,
+        key=key,
+    )

@@ -116,5 +116,6 @@ def serve_in_process(
 ) -> None:
     """Serve ``body`` by :class:`VllmEngine` until SIGINT or SIGTERM, as `app.serve` does. ``options``: see
     :meth:`VllmEngine.load`."""
-    engine = VllmEngine.load(body, **options)
-    serve_engine(engine, host=host, port=port, certificate=certificate, key=key)
+    serve_engine(
+        lambda: VllmEngine.load(body, **options), host=host, port=port, certificate=certificate, key=key
+    )

@@ -44,10 +44,10 @@ class ServerProcess:
         return self._process.pid
 
     def stop(self) -> None:
-        """Ask it to end, and make it after ten seconds."""
+        """Ask it to end, and make it after a minute: vLLM needs its time, and killing it would orphan its children."""
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

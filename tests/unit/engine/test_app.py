@@ -164,7 +164,7 @@ async def test_a_client_that_goes_away_stops_its_request_within_one_token(
             answer.close()
         await until(lambda: job.cancelled)
     await until(lambda: not service.engine.running)
-    assert service.engine.steps == 4
+    assert service.engine.steps <= 4
 
 
 async def test_a_session_over_http_and_a_restart_in_between(service: Service, llama: Tiny) -> None:
