@@ -16,13 +16,13 @@ PROMPTS = (
      "She reports chest pain for three days. Started aspirin 75 mg daily. Follow-up with Dr. Samuel Okafor.\n\n"
      "Who is the patient?"),
     ("A bank complaint",
-     "My name is Gregory Hale. On 3 May 2024 Northfield Bank charged my account 88213467 a fee of 45 dollars. "
-     "Please refund it and write to gregory.hale@mailbox.org.\n\n"
+     "My name is Gregory Hale and I live in Rotterdam. On 3 May 2024 the Northfield Bank charged my account a fee of "
+     "45 dollars. The account number is 88213467. Please refund the fee and write to gregory.hale@mailbox.org.\n\n"
      "What is the account number?"),
     ("A contract clause",
-     "This agreement is made on 12 June 2023 between Halcyon Robotics Ltd and Miriam Castellanos. "
-     "Either party may end it with 30 days of written notice. The rent is 1,200 euros a month.\n\n"
-     "Who is the agreement made with?"),
+     "This contract is made on 12 June 2023. The supplier is Halcyon Robotics Ltd and the client is Miriam Castellanos. "
+     "The client pays 1,200 euros a month. Either party may end the contract with 30 days of notice.\n\n"
+     "Who is the client?"),
 )  # fmt: skip
 
 

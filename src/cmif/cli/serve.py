@@ -108,6 +108,9 @@ def gateway(
     wire: Annotated[
         str, typer.Option(help="Codec of the rows: bf16, int8 or fp8, each optionally +zstd.")
     ] = "bf16+zstd",
+    oblivious: Annotated[
+        bool, typer.Option("--oblivious", help="Look rows up without telling the host's page tables which.")
+    ] = False,
     sealed: Annotated[
         Path | None, typer.Option(help="In a TEE: a sealed bundle, opened only by attested key release.")
     ] = None,
@@ -132,6 +135,8 @@ def gateway(
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
     from cmif.cli.listen import listen
+    from cmif.enclave.embed import embed
+    from cmif.enclave.embed import oblivious as oblivious_rows
     from cmif.enclave.pipeline import Pipeline
     from cmif.enclave.policy import detectors_for
     from cmif.gateway.app import Gateway
@@ -155,7 +160,8 @@ def gateway(
         routes: tuple[BaseRoute, ...] = (),
         label: str | None = None,
     ) -> Starlette:
-        pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key)
+        rows_for = oblivious_rows(opened.rows) if oblivious else embed
+        pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, wire, tls)
         return Gateway(pipeline, upstream, known, key, ready, routes, label).app()
 

@@ -20,6 +20,8 @@ from cmif.types import Kind, Span
 
 NAME = "patterns"
 
+_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d[\d ./+-]{5}|[A-Za-z]{2}\d{2}")  # the least that accounts and national numbers have
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%'’-]{1,256}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
     r"(?![\w@])"
