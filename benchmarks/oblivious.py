@@ -1,7 +1,8 @@
-"""What hiding page accesses costs: `python benchmarks/oblivious.py [VOCAB HIDDEN]` (default: Llama-2-7B, Llama-3-8B).
+"""What hiding page accesses costs: `python benchmarks/oblivious.py [VOCAB HIDDEN]`.
 
-Prints one JSON line a table: milliseconds of CPU time (one thread) for the plain look-up, for touching one word of every
-page (which hides less), and for `cmif.enclave.oblivious`, by number of ids; the best of several runs. Tables are random.
+Prints one JSON line a table (default: Llama-2-7B's and Llama-3-8B's sizes): CPU milliseconds on one thread for
+the plain look-up, for touching one word of every page (which hides less), and for `cmif.enclave.oblivious`, by number
+of ids; the best of several runs. The tables are random.
 """
 
 from __future__ import annotations
