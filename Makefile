@@ -38,7 +38,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,eval,attest,train,demo,dev]'
+	$(PIP) -e '.[server,eval,attest,train,demo,dev]' -e ./simulated-tee
 	touch $@ $(VENV)/.demo
 
 clean:
