@@ -65,7 +65,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the engine picks tokens. ``temperature`` 0 is greedy. ``seed`` seeds the engine's sampling, never the noise."""
+    """How the engine picks tokens. ``temperature`` 0 is greedy; ``seed`` is the engine's and never seeds the noise."""
 
     max_tokens: int = 128
     temperature: float = 0.0

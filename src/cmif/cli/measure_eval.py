@@ -32,6 +32,9 @@ def evaluate(
     vectors: Annotated[str, typer.Option(help="rows, counterfit or body.")] = "rows",
     weights: Annotated[str, typer.Option(help="public or field word frequencies.")] = "public",
     axis: Annotated[float, typer.Option(help="Scale of the task axis; 0 leaves it out.")] = 0.0,
+    decode: Annotated[
+        str, typer.Option(help="Fluent decoding of the release under public or field text.")
+    ] = "",
     attacker: Annotated[
         str, typer.Option(help="A causal or masked model for the language-model attack.")
     ] = "",
@@ -73,6 +76,7 @@ def evaluate(
         vectors=vectors,
         weights=weights,
         axis=axis,
+        decode=decode,
         head=head,
         attacker=attacker,
         attacker_documents=attacker_documents,

@@ -154,6 +154,6 @@ class Pipeline:
         answer = 1 if max_tokens is None else max_tokens
         if len(ids) + answer > context:
             raise ContextLengthError(
-                f"This model's context is {context} tokens; the prompt has {len(ids)} and the answer may take {answer}.",
+                f"The model's context is {context} tokens; the prompt has {len(ids)} and the answer may take {answer}.",
                 hint="Shorten the prompt or lower max_tokens.",
             )

@@ -1,9 +1,9 @@
 """The ledger and the memo in one SQLite file: a draw is remembered and charged in the same durable transaction.
 
 `synchronous=FULL` in WAL mode syncs the log before COMMIT returns (SQLite documentation, "PRAGMA synchronous"), so that
-neither a killed process nor a power cut loses a charge that was acted on. Draws that cost nothing are committed without
-the sync: a power cut may lose them, and all that follows is another surrogate. What is stored is opaque: HMAC names, sealed
-draws, tenant ids and epsilons; no text of any user.
+neither a killed process nor a power cut loses a charge that was acted on. Draws that cost nothing are committed
+without the sync: a power cut may lose them, and all that follows is another surrogate. What is stored is opaque: HMAC
+names, sealed draws, tenant ids and epsilons; no text of any user.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def test_content_never_becomes_a_special_token(tokeniser: Tokeniser, special: st
     content = around.replace("{}", special)
     ids = tokeniser.encode_chat([{"role": "user", "content": content}])
     plain = tokeniser.encode_chat([{"role": "user", "content": "x"}])
-    forged = {i for i in range(len(SPECIAL))}
+    forged = set(range(len(SPECIAL)))
     assert [i for i in ids if i in forged] == [i for i in plain if i in forged]
     assert content in tokeniser.decode(ids)
     assert not forged & set(tokeniser.encode_text(content)[1:])
