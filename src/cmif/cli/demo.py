@@ -21,7 +21,7 @@ PROMPTS = (
      "What is the account number?"),
     ("A contract clause",
      "This contract is made on 12 June 2023. The supplier is Halcyon Robotics Ltd and the client is "
-     "Miriam Castellanos. The client pays 1,200 euros a month. Either party may end the contract with 30 days of notice.\n\n"
+     "Miriam Castellanos. The client pays 1,200 euros a month. Either party may end it with 30 days of notice.\n\n"
      "Who is the client?"),
 )  # fmt: skip
 
