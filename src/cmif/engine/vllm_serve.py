@@ -87,13 +87,14 @@ def arguments(
 
 def settings(installed: str) -> dict[str, str]:
     """The environment of `vllm`: ours, without the Rust front end (it knows no middleware either) and without reports
-    of use to vLLM's makers. A CPU build, unless told otherwise, takes 4 GiB for its cache and compiles nothing."""
+    of use to vLLM's makers. Unless told otherwise, it keeps an idle connection for longer than gateways do, so that a
+    request never meets one that is being closed, and a CPU build takes 4 GiB for its cache and compiles nothing."""
     environment = {k: v for k, v in os.environ.items() if k != "VLLM_USE_RUST_FRONTEND"}
     environment |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_STREAM": "ext://sys.stderr"}
+    defaults = {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "75"}
     if is_cpu_build(installed):
-        for name, value in {"VLLM_CPU_KVCACHE_SPACE": "4", "TORCH_COMPILE_DISABLE": "1"}.items():
-            environment.setdefault(name, value)
-    return environment
+        defaults |= {"VLLM_CPU_KVCACHE_SPACE": "4", "TORCH_COMPILE_DISABLE": "1"}
+    return {**defaults, **environment}
 
 
 def _free_port(host: str) -> int:
