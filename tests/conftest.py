@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from cmif.provider.lexicon import Lexicon
 from tests.servers import engine
 from tests.tiny import make_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+settings.register_profile("cmif", deadline=None)  # no test measures time: the machine may be busy
+settings.load_profile("cmif")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any
 
-from cmif.enclave.detect import Detector, default_detectors
+from cmif.enclave.detect import Detector, default_detectors, plugin
 from cmif.enclave.detect.lexicon import Lexicon
 from cmif.errors import InputError
 from cmif.types import Kind
@@ -27,13 +27,15 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
-    surrogate; ``tenant_budget`` and ``conversation_budget`` the epsilon each may spend in all, ``None`` for no bound;
-    ``row_noise`` epsilon per unit of Euclidean distance for metric-DP noise on the rows, ``None`` for none.
+    surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget`` and
+    ``conversation_budget`` the epsilon each may spend in all, ``None`` for no bound; ``row_noise`` epsilon per unit of
+    Euclidean distance for metric-DP noise on the rows, ``None`` for none.
     """
 
     level: Level = Level.SENSITIVE
     words: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    detectors: tuple[str, ...] = ()
     tenant_budget: float | None = None
     conversation_budget: float | None = None
     row_noise: float | None = None
@@ -54,7 +56,7 @@ class Policy:
                 "Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}."
             ) from None
         values: dict[str, Any] = {"level": level}
-        for name in ("words", "private"):
+        for name in ("words", "private", "detectors"):
             entries = raw.get(name, [])
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
@@ -96,8 +98,11 @@ class Policy:
 
 
 def detectors_for(policy: Policy) -> tuple[Detector, ...]:
-    """The default detectors, and the policy's own lists."""
+    """The default detectors, the policy's own lists and its plug-ins.
+
+    Raises :class:`InputError` for a plug-in that is not installed, :class:`DetectorError` for one that cannot start.
+    """
     own = [Lexicon(policy.words, name="policy-words")] if policy.words else []
     if policy.private:
         own.append(Lexicon(policy.private, name="policy-private", kind=Kind.PRIVATE))
-    return (*default_detectors(), *own)
+    return (*default_detectors(), *own, *(plugin(name) for name in policy.detectors))

@@ -86,10 +86,17 @@ _NOT_A_PLACE = re.compile(
     r"slide|line)\b)"
 )
 
+# A full stop after a whole word, or an empty line, ends the address: "12 Acacia Avenue. The rent is due" keeps "The".
+_SENTENCE_END = re.compile(
+    r"(?<=[^\W\d_]{4})(?<![Bb]lvd)(?<![Pp]kwy)(?<![Cc]res)(?<![Bb]ldg)\.(?!\w)|\n\s*\n"
+)
+
 
 def streets(text: str) -> Iterator[Span]:
     """ADDRESS spans, with the bare numbers directly before and after them."""
     for start, end in _found(text):
+        over = _SENTENCE_END.search(text, start, end)
+        end = over.start() if over else end
         before = _NUMBERS_BEFORE.search(text, max(0, start - 16), start)
         after = _NUMBER_AFTER.match(text, end)
         yield Span(
