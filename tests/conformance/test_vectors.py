@@ -182,7 +182,7 @@ def test_every_byte_flipped_is_refused(name: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(VECTORS))
+@pytest.mark.parametrize("name", ["sgx", "tdx", "snp-genoa", "nitro"])
 def test_every_bit_flipped_is_refused(name: str, folder: Path) -> None:
     vector = VECTORS[name]
     flip_everywhere(vector.evidence(folder), when(vector.last), lambda _: tuple(1 << bit for bit in range(8)))

@@ -156,12 +156,15 @@ def config_digest(
         str, typer.Option(help="The gateway's privacy policy: a level or a TOML file.")
     ] = "sensitive",
     wire: Annotated[str, typer.Option(help="The gateway's codec of the rows.")] = "bf16+zstd",
+    oblivious: Annotated[
+        bool, typer.Option("--oblivious", help="The gateway runs with --oblivious.")
+    ] = False,
 ) -> None:
     """Print the digest of a gateway's settings, for `config_digests` in appraisal policies."""
     from cmif.cli.attested import gateway_config, read_provider_key
     from cmif.cli.options import policy_of
 
-    typer.echo(gateway_config(policy_of(policy), wire, read_provider_key(provider_key)).hex())
+    typer.echo(gateway_config(policy_of(policy), wire, read_provider_key(provider_key), oblivious).hex())
 
 
 @app.command()

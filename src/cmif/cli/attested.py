@@ -6,7 +6,8 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -64,18 +65,19 @@ def read_provider_key(path: Path) -> bytes:
     return key
 
 
-def gateway_config(policy: Policy, wire: str, provider_key: bytes) -> bytes:
-    """The digest that evidence binds and policies list: what weakens protection if it is changed.
+def gateway_config(policy: Policy, wire: str, provider_key: bytes, oblivious: bool = False) -> bytes:
+    """The digest that evidence binds and policies list: every setting that could weaken protection.
 
     A deployment's own words and phrases are left out: they only ever protect more, and their digest could be guessed.
     """
+    settings = {f.name: getattr(policy, f.name) for f in fields(policy) if f.name not in ("words", "private")}
     return config_digest(
         {
-            "level": policy.level.value,
-            "tenant_budget": policy.tenant_budget,
-            "conversation_budget": policy.conversation_budget,
-            "row_noise": policy.row_noise,
+            "policy": {
+                name: str(value) if isinstance(value, StrEnum) else value for name, value in settings.items()
+            },
             "wire": wire,
+            "oblivious": oblivious,
             "provider": provider_key,
         }
     )
@@ -96,12 +98,18 @@ Build = Callable[
 
 
 def attested(
-    sealed: Sealed, engine: str, policy: Policy, wire: str, tls_names: tuple[str, ...], build: Build
+    sealed: Sealed,
+    engine: str,
+    policy: Policy,
+    wire: str,
+    oblivious: bool,
+    tls_names: tuple[str, ...],
+    build: Build,
 ) -> tuple[AttestedGateway, ssl.SSLContext | None, dict[str, str]]:
     """The application, its TLS context (made in the TEE if ``tls_names``), and what to print when it listens."""
     tls, spki = enclave_tls(tls_names) if tls_names else (None, "")
     made = producer(sealed.tee, collateral=sealed.collateral, chain=sealed.chain)
-    config = gateway_config(policy, wire, sealed.provider_key)
+    config = gateway_config(policy, wire, sealed.provider_key, oblivious)
     terms = Terms(sealed.provider, sealed.provider_key, sealed.folder, engine, config, made, spki)
 
     def from_unsealed(

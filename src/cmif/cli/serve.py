@@ -169,7 +169,7 @@ def gateway(
         from cmif.cli.attested import Sealed, attested
 
         asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
-        app, context, told = attested(asked, engine, chosen, wire, tuple(tls_name or ()), build)
+        app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
         listen(app, host, port, told, context)
         return
     opened = open_bundle(bundle or embedded_split() / "client")

@@ -159,14 +159,24 @@ class AttestedGateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _run(self) -> None:
-        """Attest, unseal and serve; then renew the lease for as long as the process lives."""
+        """Serve for as long as the process lives; whatever ends that closes the gateway and is a reason."""
+        try:
+            await self._serve()
+        except (
+            Exception
+        ) as error:  # its message could quote a bundle: only its type may leave, unless it is ours
+            reason = _reason(error) if isinstance(error, CmifError) else f"internal: {type(error).__name__}"
+            log.error("closed: %s", reason)
+            self._state.reasons = (reason,)
+
+    async def _serve(self) -> None:
+        """Attest, unseal and serve; then renew the lease."""
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession(timeout=_TIMEOUT))
             released = await self._until_released(session)
-            app = self._build(
-                await self._until_unsealed(released),
-                lambda: self.readiness().reasons,
-                self._routes,
+            unsealed = await self._until_unsealed(released)
+            app = await asyncio.to_thread(
+                self._build, unsealed, lambda: self.readiness().reasons, self._routes
             )
             await stack.enter_async_context(app.router.lifespan_context(app))
             self._state = _State(reasons=(), lease=released.lease, app=app)

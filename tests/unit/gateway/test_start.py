@@ -156,6 +156,19 @@ async def test_the_grants_bound_on_requests_holds(terms: Terms, monkeypatch: pyt
         assert (await client.get("/readyz")).status_code == 200
 
 
+async def test_a_gateway_that_cannot_be_built_stays_closed_and_says_so(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Starlette:
+        raise ValueError("text that must not leave")
+
+    released(monkeypatch, Now())
+    gateway = AttestedGateway(terms, broken)
+    async with running(gateway) as client:
+        await until(lambda: gateway.readiness().reasons == ("internal: ValueError",))
+        assert "text" not in (await client.get("/readyz")).text
+
+
 async def test_an_engine_without_tls_is_refused(terms: Terms) -> None:
     with pytest.raises(InputError, match="https"):
         AttestedGateway(replace(terms, engine="http://127.0.0.1:1"), serving)
