@@ -1,12 +1,15 @@
 """Embedding rows and how they are packed: bf16, int8 or fp8. Knows nothing about frames, sessions or sockets.
 
-Rows are bf16 bit patterns (uint16) everywhere outside a codec, so that a row is exactly the checkpoint's
-row and numpy, which has no bf16, can carry it. int8 and fp8 scale each row by its own largest element; what
-comes out is bf16 again.
+Rows are bf16 bit patterns (uint16) everywhere outside a codec, so that a row is exactly the checkpoint's row and numpy,
+which has no bf16, can carry it.
 
-bf16 packs as two planes: the exponents, then sign and mantissa. Exponents of trained rows take few values
-and compress well when they lie together; mantissas do not compress and cost a compressor nothing when they
-lie apart.
+- bf16 packs as two planes: the exponents, then sign and mantissa. Exponents of trained rows take few values and
+  compress well when they lie together; mantissas do not compress and cost a compressor nothing when they lie apart.
+- int8 gives each row a bf16 step: its peak / 127, but not finer than its root mean square / 24, where a finer one costs
+  bits on the wire and gains little. On trained rows (all-MiniLM-L6-v2) 1 - cosine is 7e-5.
+- fp8 (E4M3) gives each row a bf16 scale so that its peak becomes 448. On the same rows 1 - cosine is 3e-4.
+
+What comes out of int8 and fp8 is bf16 again.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ def to_bf16(values: F32) -> U16:
 
 def packed_size(codec: str, rows: int, hidden: int) -> int:
     """Bytes that :func:`pack` makes of ``rows`` rows. Plain integers, so a hostile count costs nothing."""
-    return rows * hidden * 2 if codec == "bf16" else rows * (hidden + 4)
+    return rows * hidden * 2 if codec == "bf16" else rows * (hidden + 2)
 
 
 def pack(codec: str, rows: U16) -> bytes:
@@ -78,14 +81,16 @@ def pack(codec: str, rows: U16) -> bytes:
         rest = ((rows & np.uint16(0x7F)) | ((rows >> np.uint16(8)) & np.uint16(0x80))).astype(np.uint8)
         return b"".join((exponent.tobytes(), rest.tobytes()))
     values = to_float(rows)
-    peak: F32 = np.abs(values).max(axis=1, initial=0.0)
+    peak = np.abs(values).max(axis=1, initial=0.0)
     if not np.isfinite(peak).all():
         raise WireError("rows that are not finite cannot be quantised")
-    scale = (peak / np.float32(127.0 if codec == "int8" else FP8_MAX)).astype(np.float32)
-    divisor = np.where(scale > 0, scale, np.float32(1.0)).astype(np.float32)
-    scaled: F32 = (values / divisor[:, None]).astype(np.float32)
+    step = _up_to_bf16(
+        peak / np.float32(FP8_MAX) if codec == "fp8" else np.maximum(peak / np.float32(127), _noise(values))
+    )
+    scale = to_float(step)
+    scaled: F32 = (values / np.where(scale > 0, scale, np.float32(1))[:, None]).astype(np.float32)
     codes = _to_int8(scaled) if codec == "int8" else _to_e4m3(scaled)
-    return b"".join((scale.astype("<f4").tobytes(), codes.tobytes()))
+    return b"".join((step.astype("<u2").tobytes(), codes.tobytes()))
 
 
 def unpack(codec: str, data: memoryview, rows: int, hidden: int) -> U16:
@@ -100,11 +105,23 @@ def unpack(codec: str, data: memoryview, rows: int, hidden: int) -> U16:
         patterns: U16 = exponent << np.uint16(7)
         patterns |= (rest & np.uint16(0x7F)) | ((rest & np.uint16(0x80)) << np.uint16(8))
         return patterns
-    scale = np.frombuffer(data[: 4 * rows], "<f4").astype(np.float32)
-    codes = np.frombuffer(data[4 * rows :], np.uint8).reshape(rows, hidden)
+    scale = to_float(np.frombuffer(data[: 2 * rows], "<u2"))
+    codes = np.frombuffer(data[2 * rows :], np.uint8).reshape(rows, hidden)
     values = codes.view(np.int8).astype(np.float32) if codec == "int8" else _E4M3[codes]
     with np.errstate(over="ignore", invalid="ignore"):
         return to_bf16(values * scale[:, None])
+
+
+def _noise(values: F32) -> F32:
+    """A twenty-fourth of each row's root mean square; in float64, since squares of bf16 values overflow float32."""
+    root: NDArray[np.float64] = np.sqrt(np.square(values, dtype=np.float64).mean(axis=1))
+    return (root / 24).astype(np.float32)
+
+
+def _up_to_bf16(values: F32) -> U16:
+    """Non-negative float32 -> the nearest bf16 that is not smaller, so that a peak never has to be clipped."""
+    nearest = to_bf16(values)
+    return nearest + (to_float(nearest) < values).astype(np.uint16)
 
 
 def _to_int8(values: F32) -> U8:

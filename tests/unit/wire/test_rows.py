@@ -23,12 +23,13 @@ def test_bf16_is_lossless_for_every_bit_pattern(rows: np.ndarray) -> None:
 
 
 @given(FINITE)
-def test_int8_is_within_half_a_step_of_the_row_scale(rows: np.ndarray) -> None:
+def test_int8_is_within_half_a_step_of_the_row(rows: np.ndarray) -> None:
     out = to_float(unpack("int8", memoryview(pack("int8", rows)), *rows.shape))
-    values = to_float(rows)
+    values = to_float(rows).astype(np.float64)
     peak = np.abs(values).max(axis=1, keepdims=True)
-    # Half a step of peak/127, and bf16's own rounding of the result.
-    assert (np.abs(out - values) <= peak / 254 * 1.001 + np.abs(values) * 2**-8 + 1e-38).all()
+    step = np.maximum(peak / 127, np.sqrt(np.square(values).mean(axis=1, keepdims=True)) / 24)
+    # Half a step, the step rounded up to bf16 (2^-7 at most), and bf16's own rounding of the result.
+    assert (np.abs(out - values) <= step / 2 * (1 + 2**-7) * 1.001 + np.abs(values) * 2**-8 + 1e-38).all()
 
 
 @given(FINITE)
@@ -45,7 +46,7 @@ def test_fp8_codes_are_those_of_torch() -> None:
     values[:, 0] = 448.0  # so that the row scale is 1 and the codes can be compared one by one
     values[:, 1:9] = np.array([0, 2**-9, 2**-10, 3 * 2**-10, 2**-6, 447, -0.0, 1e-6], np.float32)
     rows = to_bf16(values)
-    codes = np.frombuffer(pack("fp8", rows)[4 * 64 :], np.uint8)
+    codes = np.frombuffer(pack("fp8", rows)[2 * 64 :], np.uint8)
     expected = torch.from_numpy(to_float(rows)).to(torch.float8_e4m3fn).view(torch.uint8).numpy().reshape(-1)
     assert np.array_equal(codes, expected)
 
