@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmif.errors import BudgetExhaustedError, MechanismError
@@ -19,6 +19,7 @@ def test_a_request_costs_its_new_words() -> None:
 
 
 @given(st.floats(0, 1000), st.integers(0, 10_000))
+@settings(deadline=None)
 def test_rounding_never_loses_a_charge(epsilon: float, draws: int) -> None:
     charge = Charge(draws, epsilon)
     assert charge.nano >= draws * epsilon * NANO * (1 - 1e-12)

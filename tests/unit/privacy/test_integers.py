@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmif.errors import MechanismError
@@ -17,6 +17,7 @@ from tests.unit.privacy.test_laws import distances
 
 
 @given(st.floats(0, 30, allow_nan=False))
+@settings(deadline=None)
 def test_exp_lower_is_a_tight_lower_bound(x: float) -> None:
     with localcontext() as context:
         context.prec = 90
