@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from cmif.enclave.detect.streets import streets
+
 from .conftest import Found
 
 FOUND = [
@@ -92,6 +94,25 @@ def test_everyday_numbers_and_words_are_left(found: Found, text: str) -> None:
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "kind"),
+    [
+        ("GB82\u00a0WEST\u00a01234\u00a05698\u00a07654\u00a032", None, "iban"),
+        ("４１１１１１１１１１１１１１１１", None, "card"),
+        ("call +44\u202f20\u20117946\u20110958", "+44\u202f20\u20117946\u20110958", "phone"),
+        ("SSN 123\u201345\u20136789", "123\u201345\u20136789", "national_id"),
+    ],
+)
+def test_typographers_spaces_hyphens_and_digits_hide_nothing(found: Found, text: str, value: str | None, kind: str) -> None:
+    assert (value or text, kind) in found(text)
+
+
+@given(st.text(max_size=60))
+def test_plain_text_has_the_same_length(text: str) -> None:
+    assert len(plain(text)) == len(text)
+    assert plain(plain(text)) == plain(text)
+
+
 def test_a_mistyped_card_is_still_an_id(found: Found) -> None:
     [(value, kind)] = found("my card 4111 1111 1111 1112")
     assert value == "4111 1111 1111 1112"
@@ -104,3 +125,11 @@ def test_an_iban_ends_where_its_country_says(found: Found) -> None:
 
 def test_an_address_takes_the_numbers_beside_it(found: Found) -> None:
     assert found("Ship to 6750 Koskikatu 25 Apt. 864 today")[0] == ("6750 Koskikatu 25 Apt. 864", "address")
+
+
+def test_an_address_ends_with_its_sentence() -> None:
+    text = "Letters go to 273 Thanel Drive. The court is in Leeds. The property is at 5 Elm Blvd. Apt 4."
+    found = [text[span.start : span.end] for span in streets(text)]
+    assert "273 Thanel Drive" in found
+    assert not any("The court" in address for address in found)
+    assert any(address.startswith("5 Elm Blvd") for address in found)
