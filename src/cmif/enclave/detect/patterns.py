@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from cmif.enclave.detect import checksums
 from cmif.enclave.detect.dates import dates
 from cmif.enclave.detect.phones import numbers
+from cmif.enclave.detect.plain import plain
 from cmif.enclave.detect.records import records
 from cmif.enclave.detect.streets import streets
 from cmif.types import Kind, Span
@@ -52,6 +53,7 @@ class Patterns:
     name = NAME
 
     def detect(self, text: str) -> list[Span]:
+        text = plain(text)
         spans = [
             *_net(text),
             *_accounts(text),

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cmif.enclave.detect.data import entries
+from cmif.enclave.detect.plain import plain
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
@@ -100,6 +101,7 @@ class Secrets:
     name = _NAME
 
     def detect(self, text: str) -> list[Span]:
+        text = plain(text)
         found = [match.span() for match in _VENDORS.finditer(text)]
         found += _private_keys(text)
         found += [match.span(1) for match in _BEARER.finditer(text) if _is_token(match[1])]

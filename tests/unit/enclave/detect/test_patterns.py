@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cmif.enclave.detect.plain import plain
 from cmif.enclave.detect.streets import streets
 
 from .conftest import Found
