@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from cryptography import x509
@@ -22,7 +22,7 @@ def spki_sha256(der: bytes) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
-def require_pinned(der: bytes | None, pins: Iterable[str]) -> None:
+def require_pinned(der: bytes | None, pins: Collection[str]) -> None:
     """Raises :class:`AttestationError` (check ``engine_spki``) unless the certificate's key is among ``pins``."""
     expected = sorted(pins)
     seen = spki_sha256(der) if der else None
@@ -39,16 +39,16 @@ class WrongKeyError(ssl.SSLCertVerificationError):
     """What a pinned handshake raises, for any TLS client to treat as a failed verification."""
 
 
-def pinned_context(pins: Iterable[str]) -> ssl.SSLContext:
+def pinned_context(pins: Collection[str]) -> ssl.SSLContext:
     """A TLS 1.3 client context whose handshake fails, before anything is sent, unless the peer's key is pinned.
 
-    ``pins`` are SHA-256 hashes (hex) of SubjectPublicKeyInfo; none means that every handshake fails.
+    ``pins`` are SHA-256 hashes (hex) of SubjectPublicKeyInfo, read anew at each handshake; none means that every
+    handshake fails.
     """
-    allowed = tuple(pins)
 
     def check(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
         try:
-            require_pinned(connection.getpeercert(binary_form=True), allowed)
+            require_pinned(connection.getpeercert(binary_form=True), pins)
         except (AttestationError, ValueError):
             raise WrongKeyError("the engine's TLS key is not pinned by the grant") from None
 

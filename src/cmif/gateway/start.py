@@ -7,13 +7,13 @@ Until the exchange, the bundle's hashes and the table's certificate hold, and ag
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -26,20 +26,21 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from cmif.attest.evidence import TeeKind
-from cmif.attest.exchange import Exchange, Lease, Released, Want
-from cmif.attest.messages import MAX_MESSAGE_BYTES, Grant, encode
+from cmif.attest.exchange import Lease, Released, Want
+from cmif.attest.messages import Grant
 from cmif.attest.produce import Producer
 from cmif.attest.sealed import SealedHeader, open_sealed
 from cmif.attest.simulated import LABEL
-from cmif.attest.spki import pinned_context, require_pinned
-from cmif.attest.statement import Subject, parse_nonce, statement
+from cmif.attest.spki import pinned_context
+from cmif.attest.statement import Subject
 from cmif.enclave.bundle import Bundle
 from cmif.errors import AttestationError, CmifError, InputError
+from cmif.gateway.attestation import attestation_route
+from cmif.gateway.obtain import TIMEOUT, check_engine, obtain
 
 log = logging.getLogger("cmif.gateway.start")
 
 _RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
-_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _RENEW_AT = 0.5
 """The part of a lease after which a new one is asked for: half leaves as long again for a provider to come back."""
 
@@ -74,10 +75,12 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What the exchange gave: the bundle in memory, the grant, and TLS that ends only at the granted engines."""
+    """What the exchange gave: the bundle in memory, and TLS that ends only at the engines of the newest grant.
+
+    ``label`` is what every answer must carry when the TEE is simulated, else None.
+    """
 
     bundle: Bundle
-    grant: Grant
     tls: ssl.SSLContext
     label: str | None
 
@@ -111,6 +114,8 @@ class AttestedGateway:
         self._header = SealedHeader.read(terms.sealed)
         self._want = Want(terms.provider_key, self._header.bundle, self._header.epoch, terms.config)
         self._state = _State()
+        self._pins: set[str] = set()
+        self._label = LABEL if terms.producer.kind is TeeKind.SIMULATED else None
         self._routes = (
             attestation_route(
                 terms.producer, Subject(terms.config.hex(), self._header.bundle, terms.tls_spki)
@@ -154,65 +159,72 @@ class AttestedGateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task})
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _run(self) -> None:
         """Serve for as long as the process lives; whatever ends that closes the gateway and is a reason."""
         try:
             await self._serve()
-        except (
-            Exception
-        ) as error:  # its message could quote a bundle: only its type may leave, unless it is ours
+        except Exception as error:
+            # The message of an error that is not ours could quote a bundle: only its type may leave.
             reason = _reason(error) if isinstance(error, CmifError) else f"internal: {type(error).__name__}"
             log.error("closed: %s", reason)
             self._state.reasons = (reason,)
 
     async def _serve(self) -> None:
-        """Attest, unseal and serve; then renew the lease."""
+        """Attest, unseal and serve; then renew the lease until cancelled."""
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(aiohttp.ClientSession(timeout=_TIMEOUT))
-            released = await self._until_released(session)
-            unsealed = await self._until_unsealed(released)
-            app = await asyncio.to_thread(
-                self._build, unsealed, lambda: self.readiness().reasons, self._routes
-            )
+            session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+            lease, unsealed = await self._opened(session)
+            app = await asyncio.to_thread(self._build, unsealed, self._reasons, self._routes)
             await stack.enter_async_context(app.router.lifespan_context(app))
-            self._state = _State(reasons=(), lease=released.lease, app=app)
+            self._state = _State(reasons=(), lease=lease, app=app)
             log.info("ready: bundle %s epoch %d", self._want.bundle[:16], self._want.epoch)
-            while True:
-                lease = released.lease
-                await asyncio.sleep(max(1.0, lease.remaining_s() - lease.grant.lease_s * _RENEW_AT))
-                released = await self._until_released(session)
-                self._state.lease = released.lease
+            # Cancelling is how serving ends; the application then closes as if it had returned.
+            with suppress(asyncio.CancelledError):
+                while True:
+                    await asyncio.sleep(max(1.0, lease.remaining_s() - lease.grant.lease_s * _RENEW_AT))
+                    lease = (await self._released(session)).lease
+                    self._state.lease = lease
+                    self._pin(lease.grant)
 
-    async def _until_released(self, session: aiohttp.ClientSession) -> Released:
-        """Ask until the provider grants. Every refusal is logged with its record; the reasons show while not ready."""
-        attempt = 0
-        while True:
+    async def _released(self, session: aiohttp.ClientSession) -> Released:
+        """Ask until the provider grants. Every refusal is logged with its record, and is a reason while not ready."""
+        for pause in _pauses():
             try:
                 return await obtain(session, self._terms.provider, self._want, self._terms.producer)
             except CmifError as error:
-                log.warning("not released: %s", json.dumps(_record(error)))
-                if self._state.app is None:
-                    self._state.reasons = (_reason(error),)
-                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-                attempt += 1
+                self._note(error)
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
 
-    async def _until_unsealed(self, released: Released) -> Unsealed:
-        attempt = 0
-        while True:
+    async def _opened(self, session: aiohttp.ClientSession) -> tuple[Lease, Unsealed]:
+        """Ask and open until both succeed, with a new grant each time: it may name other engines by then."""
+        for pause in _pauses():
+            released = await self._released(session)
+            self._pin(released.lease.grant)
             try:
-                await check_engine(self._terms.engine, released.lease.grant.engine_spki)
-                return await asyncio.to_thread(
-                    unseal, self._terms.sealed, released, self._terms.producer.kind
-                )
+                await check_engine(self._terms.engine, self._pins)
+                bundle = await asyncio.to_thread(unseal, self._terms.sealed, released)
+                return released.lease, Unsealed(bundle, pinned_context(self._pins), self._label)
             except CmifError as error:
-                log.error("not ready: %s", json.dumps(_record(error)))
-                self._state.reasons = (_reason(error),)
-                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-                attempt += 1
+                self._note(error)
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    def _pin(self, grant: Grant) -> None:
+        """The engines of the newest grant: handshakes from now on accept these and no others."""
+        self._pins.clear()
+        self._pins.update(grant.engine_spki)
+
+    def _note(self, error: CmifError) -> None:
+        log.warning("not ready: %s", json.dumps(_record(error)))
+        if self._state.app is None:
+            self._state.reasons = (_reason(error),)
+
+    def _reasons(self) -> tuple[str, ...]:
+        return self.readiness().reasons
 
     def _over_limit(self, scope: Scope) -> bool:
         """The grant's bound on requests, over a sliding minute."""
@@ -237,17 +249,7 @@ class AttestedGateway:
         return JSONResponse({"ready": found.ready, "reasons": list(found.reasons)}, status_code=503)
 
 
-async def obtain(session: aiohttp.ClientSession, provider: str, want: Want, producer: Producer) -> Released:
-    """One exchange with the provider. Raises :class:`AttestationError`; a provider's refusal carries its record."""
-    exchange = Exchange(want, producer)
-    challenge = await _post(
-        session, f"{provider.rstrip('/')}/v1/challenge", encode({"v": 1, "bundle": want.bundle})
-    )
-    request = await asyncio.to_thread(exchange.request, challenge)
-    return exchange.accept(await _post(session, f"{provider.rstrip('/')}/v1/release", request))
-
-
-def unseal(sealed: Path, released: Released, kind: TeeKind) -> Unsealed:
+def unseal(sealed: Path, released: Released) -> Bundle:
     """The bundle in memory, checked against its manifest and the grant.
 
     Raises :class:`SealError` or :class:`BundleError` for a bundle that is not the granted one, :class:`TableError` for
@@ -264,84 +266,11 @@ def unseal(sealed: Path, released: Released, kind: TeeKind) -> Unsealed:
             expected={"max_eps_in": grant.max_eps_in, "min_k": grant.min_k},
             seen={"eps_in": table.eps_in, "k": table.k},
         )
-    return Unsealed(
-        bundle, grant, pinned_context(grant.engine_spki), LABEL if kind is TeeKind.SIMULATED else None
-    )
+    return bundle
 
 
-async def check_engine(engine: str, pins: tuple[str, ...]) -> None:
-    """Raises :class:`AttestationError` (check ``engine_spki``) if the engine shows a key that ``pins`` do not name.
-
-    An engine that is not there passes: it is asked again, under the same pins, at every request.
-    """
-    parts = urlsplit(engine)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = (
-        ssl.CERT_NONE
-    )  # looked at here, never sent anything: requests go through pinned_context
-    try:
-        async with asyncio.timeout(10):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=context)
-    except (TimeoutError, OSError):
-        return
-    try:
-        require_pinned(writer.get_extra_info("ssl_object").getpeercert(binary_form=True), pins)
-    finally:
-        writer.close()
-
-
-def attestation_route(producer: Producer, subject: Subject, path: str = "/attestation") -> Route:
-    """``GET /attestation?nonce=HEX``: evidence over the caller's nonce. One at a time: evidence is slow to make."""
-    busy = asyncio.Lock()
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            nonce = parse_nonce(request.query_params.get("nonce", ""))
-            async with busy:
-                evidence = await asyncio.to_thread(producer.produce, subject.report_data(nonce))
-        except AttestationError as refusal:
-            status = 400 if refusal.check == "nonce" else 503
-            return JSONResponse({"error": {"code": refusal.code, **refusal.record()}}, status_code=status)
-        headers = {"x-cmif-tee": LABEL} if producer.kind is TeeKind.SIMULATED else None
-        return JSONResponse(statement(subject, evidence), headers=headers)
-
-    return Route(path, endpoint)
-
-
-async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> bytes:
-    try:
-        async with session.post(url, data=body, headers={"content-type": "application/cbor"}) as answer:
-            data = b"".join([chunk async for chunk in _bounded(answer)])
-            status = answer.status
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        raise AttestationError(
-            "The provider does not answer.", check="provider", expected="an answer", seen=None
-        ) from None
-    if status == 200:
-        return data
-    try:
-        told: dict[str, Any] = json.loads(data)["error"]
-        record = {key: told.get(key) for key in ("check", "expected", "seen")}
-        message = f"The provider refused: {told['message']}"
-    except (ValueError, KeyError, TypeError):
-        raise AttestationError(
-            f"The provider answered with status {status}.", check="provider", expected=200, seen=status
-        ) from None
-    raise AttestationError(
-        message, check=str(record["check"]), expected=record["expected"], seen=record["seen"]
-    )
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in answer.content.iter_chunked(65536):
-        size += len(chunk)
-        if size > MAX_MESSAGE_BYTES:
-            raise AttestationError(
-                "The provider's answer is too large.", check="format", expected=MAX_MESSAGE_BYTES, seen=size
-            )
-        yield chunk
+def _pauses() -> Iterator[float]:
+    return chain(_RETRY_S, repeat(_RETRY_S[-1]))
 
 
 def _reason(error: CmifError) -> str:

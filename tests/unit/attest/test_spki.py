@@ -12,8 +12,8 @@ import pytest
 
 from cmif.attest.spki import pinned_context, require_pinned, spki_sha256
 from cmif.errors import AttestationError
+from cmif.gateway.obtain import check_engine
 from cmif.gateway.selfsigned import self_signed
-from cmif.gateway.start import check_engine
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,16 @@ async def test_a_pinned_key_is_enough_whatever_the_certificate_says(
 ) -> None:
     port, spki, _ = peer
     assert await fetch(port, pinned_context(["00" * 32, spki])) == "ok"
+
+
+async def test_pins_may_change_between_handshakes(peer: tuple[int, str, list[bytes]]) -> None:
+    port, spki, _ = peer
+    pins = {spki}
+    context = pinned_context(pins)
+    assert await fetch(port, context) == "ok"
+    pins.clear()
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await fetch(port, context)
 
 
 @pytest.mark.parametrize("pins", [[], ["00" * 32]])

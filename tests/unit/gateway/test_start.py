@@ -23,7 +23,8 @@ from cmif.attest.simulated import LABEL
 from cmif.attest.statement import Subject
 from cmif.errors import AttestationError, InputError
 from cmif.gateway import start as module
-from cmif.gateway.start import AttestedGateway, Terms, Unsealed, attestation_route, unseal
+from cmif.gateway.attestation import attestation_route
+from cmif.gateway.start import AttestedGateway, Terms, Unsealed, unseal
 from cmif.provider.seal import seal
 from tests.unit.attest.bundle import make_bundle
 
@@ -100,7 +101,7 @@ def released(monkeypatch: pytest.MonkeyPatch, clock: Now, **changes: Any) -> lis
         return Released(bytes(32), Lease(clock.now + terms.lease_s, terms, clock))
 
     monkeypatch.setattr(module, "obtain", obtain)
-    monkeypatch.setattr(module, "unseal", lambda *_: Unsealed(None, grant(), None, None))  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "unseal", lambda *_: None)
     return asked
 
 
@@ -145,6 +146,49 @@ async def test_a_lease_is_renewed_before_it_ends(terms: Terms, monkeypatch: pyte
     async with running(gateway):
         await until(lambda: len(asked) >= 2)
         assert gateway.readiness().ready
+
+
+async def test_serving_ends_with_the_applications_own_lifespan(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `gateway/app.py` writes it: what follows the yield runs when the gateway stops."""
+    log: list[str] = []
+
+    def build(*_: object) -> Starlette:
+        @asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            log.append("open")
+            yield
+            log.append("close")
+
+        return Starlette(lifespan=lifespan)
+
+    released(monkeypatch, Now())
+    gateway = AttestedGateway(terms, build)
+    async with running(gateway):
+        await until(lambda: gateway.readiness().ready)
+        assert log == ["open"]
+    assert log == ["open", "close"]
+
+
+async def test_the_newest_grant_says_which_engines_there_are(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = [("aa" * 32,), ("bb" * 32, "cc" * 32)]
+
+    async def obtain(*_: object) -> Released:
+        given = grant(lease_s=2, engine_spki=pins.pop(0) if len(pins) > 1 else pins[0])
+        return Released(bytes(32), Lease(2.0, given, Now()))
+
+    kept: list[Any] = []
+    monkeypatch.setattr(module, "obtain", obtain)
+    monkeypatch.setattr(module, "unseal", lambda *_: None)
+    monkeypatch.setattr(module, "pinned_context", lambda allowed: kept.append(allowed))
+    gateway = AttestedGateway(terms, serving)
+    async with running(gateway):
+        await until(lambda: gateway.readiness().ready)
+        assert set(kept[0]) == {"aa" * 32}
+        await until(lambda: set(kept[0]) == {"bb" * 32, "cc" * 32})
 
 
 async def test_the_grants_bound_on_requests_holds(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,9 +256,8 @@ def test_a_table_weaker_than_the_grant_allows_is_refused(
     for changes, accepted in (({}, True), ({"max_eps_in": 1.4}, False), ({"min_k": 17}, False)):
         given = Released(bytes(32), Lease(1e12, grant(bundle=bundle, **changes)))
         if accepted:
-            assert unseal(tmp_path / "sealed", given, TeeKind.SIMULATED).label == LABEL
-            assert unseal(tmp_path / "sealed", given, TeeKind.SNP).label is None
+            assert unseal(tmp_path / "sealed", given).table is table
         else:
             with pytest.raises(AttestationError) as refusal:
-                unseal(tmp_path / "sealed", given, TeeKind.SNP)
+                unseal(tmp_path / "sealed", given)
             assert refusal.value.check == "mechanism"

@@ -1,0 +1,33 @@
+"""`GET /attestation`: what this gateway runs in, told to anyone who asks with a nonce."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cmif.attest.evidence import TeeKind
+from cmif.attest.produce import Producer
+from cmif.attest.simulated import LABEL
+from cmif.attest.statement import Subject, parse_nonce, statement
+from cmif.errors import AttestationError
+
+
+def attestation_route(producer: Producer, subject: Subject, path: str = "/attestation") -> Route:
+    """``GET /attestation?nonce=HEX``: evidence over the caller's nonce. One at a time: evidence is slow to make."""
+    busy = asyncio.Lock()
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            nonce = parse_nonce(request.query_params.get("nonce", ""))
+            async with busy:
+                evidence = await asyncio.to_thread(producer.produce, subject.report_data(nonce))
+        except AttestationError as refusal:
+            status = 400 if refusal.check == "nonce" else 503
+            return JSONResponse({"error": {"code": refusal.code, **refusal.record()}}, status_code=status)
+        headers = {"x-cmif-tee": LABEL} if producer.kind is TeeKind.SIMULATED else None
+        return JSONResponse(statement(subject, evidence), headers=headers)
+
+    return Route(path, endpoint)
