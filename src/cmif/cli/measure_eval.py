@@ -48,11 +48,12 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the JSON, Markdown, SVG and PNG report.")
     ] = None,
+    name: Annotated[str, typer.Option(help="Name of the report's files.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure mechanisms on a task: accuracy, every attack, and what an audit refutes."""
     try:
-        from cmif.eval import report, run
+        from cmif.eval import report, run, settings
         from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
     except ImportError as error:
         raise InputError(f"`cmif eval` needs {error.name}", hint="install cmif[eval]") from None
@@ -63,11 +64,11 @@ def evaluate(
         raise InputError(
             "epsilon is a list of numbers such as 0.5,1,2 and gamma a fraction such as 1/40"
         ) from None
-    settings = run.Settings(
+    chosen = settings.Settings(
         task=task,
         data=data,
         model=model,
-        mechanisms=run.MECHANISMS if mechanism == "all" else tuple(mechanism.split(",")),
+        mechanisms=settings.MECHANISMS if mechanism == "all" else tuple(mechanism.split(",")),
         epsilons=epsilons,
         draws=draws,
         limit=limit,
@@ -84,21 +85,16 @@ def evaluate(
         words=words,
         part=part,
     )
-    result = run.evaluate(settings, lambda line: typer.echo(line, err=True))
     command = shlex.join(["cmif", "eval", *sys.argv[2:]])
-    if out is not None:
-        plain = {
-            name: value
-            for name, value in vars(settings).items()
-            if name not in ("data", "lexicon", "attacker")
-        }
-        report.write(result, out, _name(settings), command, plain)
+    hidden = ("data", "lexicon", "attacker")  # paths of this machine
+    plain = {key: value for key, value in vars(chosen).items() if key not in hidden}
+
+    def save(result: settings.Result) -> None:
+        if out is not None:
+            report.write(result, out, name or f"eval-{task}-{Path(model).name}", command, plain)
+
+    result = run.evaluate(chosen, lambda line: typer.echo(line, err=True), save)
     if as_json:
         typer.echo(json.dumps(report.contract(result)))
     elif out is None:
         typer.echo(report.markdown(result, command))
-
-
-def _name(settings: object) -> str:
-    task, model = getattr(settings, "task", "eval"), str(getattr(settings, "model", ""))
-    return f"eval-{task}-{Path(model).name}"

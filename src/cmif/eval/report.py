@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cmif.eval.run import OURS, Result, Row
+from cmif.eval.settings import OURS, Result, Row
 
 COLUMNS = [f.name for f in fields(Row) if f.name != "accuracy_draws"]
 
@@ -52,7 +52,7 @@ def markdown(result: Result, command: str, note: str = "") -> str:
     ]
     lines += [f"{result.coverage:.1%} of them in the lexicon. {note}".rstrip(), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in result.rows:
+    for row in sorted(result.rows, key=lambda row: row.epsilon):
         cells = [
             row.mechanism,
             f"{row.epsilon:g}",

@@ -4,124 +4,27 @@ the accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from cmif.errors import InputError
 from cmif.eval import language, lexicon, models, ours, tasks, text, vectors
 from cmif.eval.lm_attack import Attacker
-from cmif.eval.measure import Shares, attack, attack_rows, release, unchanged
+from cmif.eval.measure import Shares, attack, attack_rows, decoded, release, unchanged
 from cmif.eval.mechanism import Mechanism
 from cmif.eval.peers import WORD_PEERS, RowNoise, Space
 from cmif.eval.peers.custext import CusText, CusTextPlus, Literal, mapping, nearest
+from cmif.eval.settings import MECHANISMS, OURS, Result, Row, Settings, check
 from cmif.privacy.audit import audit
-from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K, DEFAULT_LAW
+from cmif.privacy.build import DEFAULT_LAW
 from cmif.privacy.laws import LAWS
 from cmif.privacy.partition import partition
 
-OURS = ("default", "rnm-laplace", "rnm-gumbel", "rnm-exponential", "rr", "medoid-rr", "optimal")
-MECHANISMS = (
-    *OURS,
-    "cmif-literal",
-    "santext",
-    "santext+",
-    "custext",
-    "custext+",
-    "rantext",
-    "metric",
-    "direct-dp",
-    "none",
-)
 OPTIMAL_K = 16  # the linear program takes about 0.3 s a bucket at 32
 AUDIT_PAIRS = 6
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What one run measures. ``limit``: test examples (0: all). ``attacker``: a causal or masked model, or
-    none.
-
-    ``attacker_documents``: how many documents the language-model attacker reads. ``words``: size of the
-    public list used (0: all), to which the whole words of the model's own vocabulary are added.
-    """
-
-    task: str
-    data: Path | None
-    model: str = "minilm"
-    mechanisms: tuple[str, ...] = MECHANISMS
-    epsilons: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0, 4.0)
-    draws: int = 3
-    limit: int = 0
-    k: int = DEFAULT_K
-    gamma: Fraction = DEFAULT_GAMMA
-    vectors: str = "rows"
-    weights: str = "public"
-    axis: float = 0.0
-    head: str = ""
-    attacker: str = ""
-    attacker_documents: int = 100
-    audit_draws: int = 6000
-    lexicon: Path | None = None
-    words: int = 0
-    part: str = "all"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One mechanism at one epsilon. Accuracy and ``unchanged`` are means over draws; ``accuracy_se`` is the
-    standard error over examples of their mean over draws; ``accuracy_draws`` the single draws. Attack shares
-    are of all sensitive words, None where an attack does not apply. ``audited_epsilon`` is a lower bound at
-    95 %, per unit of distance for metric mechanisms.
-    """
-
-    mechanism: str
-    epsilon: float
-    k: int
-    accuracy: float
-    accuracy_se: float
-    unchanged: float
-    attack_unigram: float
-    attack_bigram: float | None
-    attack_lm: float | None
-    attack_inversion: float
-    guarantee: str
-    audited_epsilon: float | None
-    accuracy_draws: tuple[float, ...] = field(default=(), compare=False)
-
-
-@dataclass(frozen=True)
-class Result:
-    """``coverage``: the share of sensitive words that the lexicon holds; ``sensitive``: how many there
-    are.
-    """
-
-    rows: tuple[Row, ...]
-    clean_accuracy: float
-    examples: int
-    sensitive: int
-    coverage: float
-
-
-def check(settings: Settings) -> None:
-    """Raises InputError for unknown mechanisms, draws < 1 and epsilons that are not finite numbers above
-    0.
-    """
-    unknown = [name for name in settings.mechanisms if name not in MECHANISMS]
-    if unknown:
-        raise InputError(f"unknown mechanism {unknown[0]!r}", hint=f"one of: {', '.join(MECHANISMS)}")
-    if not settings.mechanisms or not settings.epsilons:
-        raise InputError("at least one mechanism and one epsilon are needed")
-    if any(not np.isfinite(e) or e <= 0 for e in settings.epsilons):
-        raise InputError("epsilon must be a finite number above 0")
-    if settings.draws < 1:
-        raise InputError("draws must be at least 1")
 
 
 class Bench:
@@ -164,6 +67,11 @@ class Bench:
             classes = self.lexicon.classes[: self.lexicon.sanitised]
             self._partitions[k] = partition(self.words.vectors, classes, k, weights=self.words.weights)
         return self._partitions[k]
+
+    @cached_property
+    def reader(self) -> language.Language:
+        """The language model of the fluent decoding: of public text alone, or with the field's."""
+        return self.language if self.settings.decode == "field" else language.build([], self.settings.data)
 
     @cached_property
     def _sets(self) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
@@ -238,9 +146,12 @@ class Bench:
         for number in range(s.draws if name != "none" else 1):
             rng = np.random.default_rng([s.seed, number, int(epsilon * 1000), MECHANISMS.index(name)])
             words = release(mechanism, self.corpus, len(self.lexicon), rng)
-            texts = self.grouped(self.corpus.render(words, self.lexicon))
+            sent = words
+            if s.decode:
+                sent = decoded(mechanism, self.corpus, words, self.lexicon, self.reader)
+            texts = self.grouped(self.corpus.render(sent, self.lexicon))
             right.append(self.classifier.correct(self.examples, texts))
-            same.append(unchanged(self.corpus, words, self.lexicon))
+            same.append(unchanged(self.corpus, sent, self.lexicon))
             if shares is None:
                 shares = attack(
                     mechanism,
@@ -332,31 +243,25 @@ def _row(
     )
 
 
-def rows(bench: Bench, log: Log = lambda line: None) -> Iterator[Row]:
-    """The rows, epsilon by epsilon; `none` once."""
-    settings = bench.settings
+def evaluate(
+    settings: Settings, log: Log = lambda line: None, partial: Callable[[Result], None] = lambda result: None
+) -> Result:
+    """Run the experiment, epsilon by epsilon (`none` once); ``partial`` gets what there is after each of them.
+
+    Raises InputError for wrong settings, MechanismError where no guarantee would hold.
+    """
+    bench = Bench(settings)
+    content = bench.corpus.content
+    coverage = float((bench.corpus.index[content] >= 0).mean()) if content.any() else 0.0
+    result = Result((), bench.clean(), len(bench.examples), int(content.sum()), coverage)
     for number, epsilon in enumerate(settings.epsilons):
         for name in settings.mechanisms:
             if name == "none" and number:
                 continue
             row = bench.measure(name, epsilon)
-            strongest = max(
-                x for x in (row.attack_unigram, row.attack_bigram, row.attack_lm) if x is not None
+            log(
+                f"{name} at {epsilon:g}: accuracy {row.accuracy:.3f}, unigram attack {row.attack_unigram:.3f}"
             )
-            log(f"{name} at {epsilon:g}: accuracy {row.accuracy:.3f}, strongest attack {strongest:.3f}")
-            yield row
-
-
-def evaluate(settings: Settings, log: Log = lambda line: None) -> Result:
-    """Run the experiment. Raises InputError for wrong settings, MechanismError where no guarantee would
-    hold.
-    """
-    bench = Bench(settings)
-    content = bench.corpus.content
-    return Result(
-        tuple(rows(bench, log)),
-        bench.clean(),
-        len(bench.examples),
-        int(content.sum()),
-        float((bench.corpus.index[content] >= 0).mean()) if content.any() else 0.0,
-    )
+            result = replace(result, rows=(*result.rows, row))
+        partial(result)
+    return result

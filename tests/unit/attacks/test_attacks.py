@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from attacks import averaging, custext_sets, invert_rows, literal_rnm, rotated_rows
+
 from cmif.eval import lexicon
 from cmif.eval.mechanism import Buckets
 from cmif.eval.peers import Space

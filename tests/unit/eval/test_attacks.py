@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmif.eval import attacks, language, text
-from cmif.eval.measure import attack, release, unchanged
+from cmif.eval.measure import attack, decoded, release, unchanged
 from cmif.eval.mechanism import Buckets
 from cmif.eval.peers import WORD_PEERS
 from tests.unit.eval import tiny
@@ -107,6 +107,17 @@ def test_context_helps_the_bigram_attacker() -> None:
     shares = attack(mechanism, corpus, words, lexicon, language.build(skewed, None))
     assert shares.bigram is not None
     assert shares.bigram >= shares.unigram
+
+
+def test_decoding_is_post_processing_and_reads_the_fluent_member() -> None:
+    lexicon = tiny.words()
+    corpus = text.read(["the film is good ."] * 20, lexicon)
+    mechanism = _uniform(12)
+    model = language.build(["the film is good ."] * 200, None)
+    words = release(mechanism, corpus, len(lexicon), np.random.default_rng(0))
+    read = decoded(mechanism, corpus, words, lexicon, model)
+    assert ((words >= 0) == (read >= 0)).all()
+    assert corpus.render(read, lexicon) == ["the film is good ."] * 20
 
 
 def test_transitions_and_pairs_agree_and_sum_to_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cmif.errors import InputError, MechanismError
-from cmif.eval import lexicon, report, run
+from cmif.eval import lexicon, report, run, settings
 from tests.unit.eval import tiny
 
 KEYS = {
@@ -38,7 +38,7 @@ def word_list(tmp_path: Path) -> Path:
     return path
 
 
-def _settings(data: Path, model: Path, words: Path, **changes: object) -> run.Settings:
+def _settings(data: Path, model: Path, words: Path, **changes: object) -> settings.Settings:
     base = {
         "task": "sst2",
         "data": data,
@@ -50,7 +50,7 @@ def _settings(data: Path, model: Path, words: Path, **changes: object) -> run.Se
         "audit_draws": 400,
         "lexicon": words,
     }
-    return run.Settings(**(base | changes))  # type: ignore[arg-type]
+    return settings.Settings(**(base | changes))  # type: ignore[arg-type]
 
 
 def test_every_mechanism_gives_a_row_and_the_report_follows_the_contract(
@@ -65,14 +65,14 @@ def test_every_mechanism_gives_a_row_and_the_report_follows_the_contract(
     result = run.evaluate(
         _settings(tiny_data, tiny_models[0], word_list, attacker=attacker, attacker_documents=5)
     )
-    assert [row.mechanism for row in result.rows] == list(run.MECHANISMS)
+    assert [row.mechanism for row in result.rows] == list(settings.MECHANISMS)
     printed = json.loads(json.dumps(report.contract(result)))
     assert set(printed) == {"rows", "clean_accuracy"}
     for row in printed["rows"]:
         assert set(row) == KEYS
         for share in ("accuracy", "unchanged", "attack_unigram", "attack_inversion"):
             assert 0 <= row[share] <= 1
-        if row["mechanism"] in run.OURS:
+        if row["mechanism"] in settings.OURS:
             assert row["audited_epsilon"] <= 1.0
             assert 0 <= row["attack_lm"] <= 1
     by_name = {row["mechanism"]: row for row in printed["rows"]}
@@ -108,10 +108,17 @@ def test_pair_tasks_and_field_weights_and_the_axis(
         for i in range(60)
     ]
     (data / "mrpc" / "train.txt").write_text("\n".join(rows))
-    settings = _settings(
-        data, tiny_models[0], word_list, task="mrpc", mechanisms=("medoid-rr",), weights="field", axis=1.0
+    chosen = _settings(
+        data,
+        tiny_models[0],
+        word_list,
+        task="mrpc",
+        mechanisms=("medoid-rr",),
+        weights="field",
+        axis=1.0,
+        decode="field",
     )
-    [row] = run.evaluate(settings).rows
+    [row] = run.evaluate(chosen).rows
     assert 0 <= row.accuracy <= 1
 
 
@@ -122,6 +129,7 @@ def test_pair_tasks_and_field_weights_and_the_axis(
         ({"epsilons": (float("nan"),)}, InputError),
         ({"mechanisms": ("magic",)}, InputError),
         ({"draws": 0}, InputError),
+        ({"decode": "magic"}, InputError),
         ({"vectors": "magic", "mechanisms": ("default",)}, InputError),
         ({"k": 400, "mechanisms": ("default",)}, MechanismError),
     ],

@@ -40,7 +40,8 @@ def _write(folder: Path) -> None:
 def test_every_task_reads_its_layout_and_keeps_train_and_test_apart(name: str, tmp_path: Path) -> None:
     _write(tmp_path)
     task = tasks.load(name, tmp_path)
-    assert task.train and task.test
+    assert task.train
+    assert task.test
     assert len(task.words) == len(task.labels) == len(set(task.words))
     task.prompt.format(*task.train[0].texts)
     if name in ("mrpc", "financial", "legal"):
@@ -74,7 +75,7 @@ def test_wrong_names_folders_and_rows_are_one_clear_error_each(tmp_path: Path) -
 
 
 def test_without_a_folder_and_a_hub_the_error_says_what_to_do() -> None:
-    with pytest.raises(InputError, match="datasets|hub"):
+    with pytest.raises(InputError, match=r"datasets|hub"):
         tasks.load("sst2", None)
     with pytest.raises(InputError, match="--data"):
         tasks.load("legal", None)
