@@ -164,25 +164,25 @@ class _EventResponse(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        outcome = ErrorEvent(EngineError.code, "The engine ended the stream early.")
+        last: DoneEvent | ErrorEvent = ErrorEvent(EngineError.code, "The engine ended the stream early.")
         try:
             async for event in self._stream:
-                await send({"type": "http.response.body", "body": encode_event(event), "more_body": True})
                 if isinstance(event, DoneEvent):
-                    log.info(
-                        "generated %d tokens from %d in %.0f ms",
-                        event.completion_tokens,
-                        event.prompt_tokens,
-                        (time.monotonic() - self._started) * 1e3,
-                    )
+                    last = event
                     break
-            else:
-                raise EngineError(outcome.message)
+                await send({"type": "http.response.body", "body": encode_event(event), "more_body": True})
         except CmifError as error:
-            log.warning("a request failed: %s", error.code)
-            body = encode_event(ErrorEvent(error.code, error.message))
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            last = ErrorEvent(error.code, error.message)
+        # The last event and the end of the body in one write: a client that stops reading at the event finds the
+        # body complete, and its connection fit for the next request.
+        await send({"type": "http.response.body", "body": encode_event(last), "more_body": False})
+        if isinstance(last, ErrorEvent):
+            log.warning("a request failed: %s", last.code)
+            return
+        elapsed = (time.monotonic() - self._started) * 1e3
+        log.info(
+            "generated %d tokens from %d in %.0f ms", last.completion_tokens, last.prompt_tokens, elapsed
+        )
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -261,7 +261,9 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError:
         bound.close()
-        raise InputError(f"Cannot listen on port {port} there.", hint="Choose another --port, or 0.") from None
+        raise InputError(
+            f"Cannot listen on port {port} there.", hint="Choose another --port, or 0."
+        ) from None
     return bound
 
 
