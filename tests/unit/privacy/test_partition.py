@@ -86,6 +86,27 @@ def test_swap_gains_are_what_they_are_taken_for() -> None:
         np.testing.assert_allclose(swaps.home[b, 1], x[b] @ t, atol=1e-3)
 
 
+def test_a_visit_makes_the_best_swap_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against every swap of a bucket with its neighbours, tried one by one; sizes and weights differ."""
+    monkeypatch.setattr(module, "SWAPS_A_VISIT", 1)
+    x = clustered(60, 8, seed=5)
+    w = np.random.default_rng(3).random(60).astype(np.float32) * 4 + 0.1
+    buckets = [np.arange(0, 12), np.arange(12, 30), np.arange(30, 45), np.arange(45, 60)]
+    swaps = module._Swaps(buckets, x, w)
+    for a in range(4):
+        before = cohesion(buckets, x, w)
+        best = 0.0
+        for b in set(range(4)) - {a}:
+            for i in range(len(buckets[a])):
+                for j in range(len(buckets[b])):
+                    tried = [c.copy() for c in buckets]
+                    tried[a][i], tried[b][j] = buckets[b][j], buckets[a][i]
+                    best = max(best, cohesion(tried, x, w) - before)
+        assert best > 0.01
+        assert swaps.visit(a, np.array([b for b in range(4) if b != a])) == 1
+        assert cohesion(buckets, x, w) - before == pytest.approx(best, rel=1e-3)
+
+
 def test_weights_favour_frequent_words() -> None:
     x, classes = clustered(800, 30, clusters=60), np.zeros(800, np.uint8)
     w = np.where(np.arange(800) < 80, 50.0, 1.0)

@@ -89,6 +89,20 @@ def test_eps_out_formula() -> None:
     assert table.eps_out == pytest.approx(math.log(1 + (1 - 1 / 40) * q * 40), rel=1e-12)
 
 
+def test_eps_out_of_a_single_bucket_counts_words_outside_the_lexicon() -> None:
+    """A word that only the background reports has g / |C| from the lexicon's words and 1 / |C| from unknown ones."""
+    table = build_table(
+        list("abcdefgh"),
+        np.zeros(8, np.uint8),
+        clustered(8, 4),
+        bundle=BUNDLE,
+        k=8,
+        gamma=Fraction(1, 20),
+    )
+    assert (table.entries.columns >= 0).sum() < 8
+    assert table.eps_out == pytest.approx(math.log(20), rel=1e-12)
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_every_law_builds(law: str) -> None:
     table = build_table(
