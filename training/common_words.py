@@ -70,7 +70,8 @@ def texts(data: Path) -> Iterator[list[str]]:
         with lzma.open(data / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
             for line in lines:
                 yield list(_strings(json.loads(line)))
-    yield list(_strings(json.loads((data / "pubmedqa" / "ori_pqal.json").read_text("utf-8"))))
+    for row in json.loads((data / "pubmedqa" / "ori_pqal.json").read_text("utf-8")).values():
+        yield list(_strings(row))
     yield [(data / "mts-dialog" / "MTS-Dialog-TrainingSet.csv").read_text("utf-8")]
     for path in sorted((data / "instructions").glob("*.jsonl")):
         yield [text for line in path.read_text("utf-8").splitlines() for text in _strings(json.loads(line))]
