@@ -39,8 +39,12 @@ def luhn(written: str) -> bool:
 def card(written: str) -> bool:
     """12 to 19 digits that begin as a payment card does and pass Luhn."""
     numbers = digits(written)
-    begins = 3 <= numbers[0] <= 6 or (numbers[0], len(numbers)) in ((1, 15), (2, 16)) if numbers else False
-    return 12 <= len(numbers) <= 19 and begins and luhn(written)
+    if not 12 <= len(numbers) <= 19:
+        return False
+    first = int("".join(map(str, numbers[:4])))
+    old_jcb = len(numbers) == 15 and first in (1800, 2131)
+    mastercard = len(numbers) == 16 and 2221 <= first <= 2720
+    return (3 <= numbers[0] <= 6 or old_jcb or mastercard) and luhn(written)
 
 
 def iban(written: str) -> bool:
