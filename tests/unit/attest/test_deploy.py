@@ -1,0 +1,103 @@
+"""What `deploy/` holds is at least well formed, and consistent with the code."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cmif.attest.policy import Policy
+from cmif.cli.attested import read_provider_key
+from cmif.cli.options import policy_of
+from cmif.gateway.tenants import Tenants
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+SOURCE = Path(__file__).parents[3] / "src"
+VALUES = {
+    "python": "/usr/bin/python3.11", "python_lib": "/usr/lib", "stdlib": "/usr/lib/python3.11", "site": "/app/site",
+    "arch_libdir": "/lib/x86_64-linux-gnu", "config": "/etc/cmif", "bundle": "/bundle", "state": "/state", "isvsvn": "3",
+    "enclave_size": "1G", "provider_url": "https://provider.example", "engine_url": "https://engine.example",
+    "tls_name": "gateway.example",
+}  # fmt: skip
+
+
+def listed() -> list[str]:
+    return [
+        line
+        for line in (DEPLOY / "gramine/trusted-files.txt").read_text("utf-8").splitlines()
+        if line[0] != "#"
+    ]
+
+
+def manifest() -> dict[str, dict[str, object]]:
+    render = runpy.run_path(str(DEPLOY / "gramine/render.py"))["render"]
+    return tomllib.loads(render(VALUES))
+
+
+def test_the_manifest_renders_to_toml_without_anything_from_the_host() -> None:
+    told = manifest()
+    assert told["sgx"]["debug"] is False
+    assert told["sgx"]["remote_attestation"] == "dcap"
+    assert told["sys"]["disallow_subprocesses"] is True
+    text = (DEPLOY / "gramine/cmif.manifest.template").read_text("utf-8")
+    assert not re.search(r"^loader\.insecure__", text, re.MULTILINE)
+    assert "--tee" in told["loader"]["argv"]
+
+
+def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> None:
+    names = listed()
+    assert names == sorted(set(names))
+    assert not [
+        name for name in names if name.endswith("/") or "simulated_tee" in name or name.startswith("/work")
+    ]
+    for wanted in (
+        "cmif/cli/main.py",
+        "cmif/gateway/start.py",
+        "cmif/enclave/pipeline.py",
+        "cmif/attest/hpke.py",
+    ):
+        assert f"{{{{ site }}}}/{wanted}" in names
+    assert not [name for name in names if re.search(r"/(torch|transformers|dcap_qvl|scipy)/", name)]
+
+
+@pytest.mark.slow
+def test_every_module_and_data_file_of_a_gateway_is_listed() -> None:
+    """Write the list anew (deploy/README.md, SGX) when this fails."""
+    code = (
+        "import sys, cmif.cli.main, cmif.cli.attested, cmif.cli.listen, cmif.gateway.app, cmif.gateway.store;"
+        "from cmif.enclave.policy import Policy, detectors_for; detectors_for(Policy.named('content'));"
+        "print('\\n'.join(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'cmif'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = set(listed())
+    needed = {f"{{{{ site }}}}/{Path(path).relative_to(SOURCE).as_posix()}" for path in done.stdout.split()}
+    assert needed - names == set()
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "policies").glob("*.toml")), ids=lambda path: path.stem)
+def test_policy_examples_are_read(path: Path) -> None:
+    policy = Policy.parse(path.read_text("utf-8"))
+    (rule,) = policy.rules
+    assert str(rule.kind) == path.stem
+    assert policy.config_digests
+    assert rule.platforms or path.stem == "simulated"
+
+
+def test_the_baked_in_configuration_is_read() -> None:
+    assert read_provider_key(DEPLOY / "config/provider.key.pub") == bytes(32)
+    assert policy_of(str(DEPLOY / "config/privacy.toml")).level == "sensitive"
+    assert Tenants.open(DEPLOY / "config/tenants.toml").by_digest
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_unit_is_one_that_systemd_reads() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(DEPLOY / "cmif-gateway.service")], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
