@@ -122,7 +122,7 @@ def encode(frame: Frame | IdsFrame, codec: str = "bf16", section: Section | None
             codecs.pack(base, frame.rows.unique),
         ))  # fmt: skip
     if packer:
-        payload = zstandard.ZstdCompressor(level=3).compress(payload)
+        payload = zstandard.ZstdCompressor(level=1).compress(payload)
     s, salt = _sampling(frame.sampling), frame.salt.encode()
     if len(salt) > 255 or len(s.stop_ids) > _MAX_STOP_IDS:
         raise WireError("the salt or the list of stop ids is too long for a frame")
