@@ -1,8 +1,8 @@
 """The exact files a gateway opens: `python deploy/gramine/trusted_files.py OUT gateway --sealed ... ARG...`.
 
 Runs `cmif` in this process with those arguments until it is told to stop (SIGTERM, SIGINT), and then writes OUT: one
-path a line, with the interpreter, every imported module's source or library, every shared library that is mapped and every
-file of the installation that was opened while it served. Send it real requests before stopping it, so that what is
+path a line, with the interpreter, every imported module's source or library, every shared library that is mapped and
+every file of the installation that was opened while it served. Send it real requests before stopping it, so that what is
 imported late is seen. Prefixes are replaced by the names that `cmif.manifest.template` uses, so that two machines with
 the same image give the same list.
 """
