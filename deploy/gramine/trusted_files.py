@@ -2,9 +2,9 @@
 
 Runs `cmif` in this process with those arguments until it is told to stop (SIGTERM, SIGINT), and then writes OUT: one
 path a line, with the interpreter, every imported module's source or library, every shared library that is mapped and
-every file of the installation that was opened while it served. Send it real requests before stopping it, so that what is
-imported late is seen. Prefixes are replaced by the names that `cmif.manifest.template` uses, so that two machines with
-the same image give the same list.
+every file of the installation that was opened while it served. Send it real requests before stopping it: what is
+imported late is seen then. Prefixes are replaced by the names that `cmif.manifest.template` uses, so that two machines
+with the same image give the same list.
 """
 
 from __future__ import annotations
