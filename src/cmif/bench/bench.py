@@ -93,11 +93,12 @@ def run_bench(
     started = describe()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="cmif-bench-") as scratch:
-        halves, size = _halves(Path(scratch), model, shape, progress)
+        halves = _halves(Path(scratch), model, shape, progress)
         with (
             _client(halves, policy, Path(scratch)) as client,
             Fleet(halves / "server", engine, client) as fleet,
         ):
+            name, size = client.name, _weights(halves / "server")
             others = [p for p in placements if p != "plain"] or ["plain"]
             for other in others:
                 for load in [
@@ -115,7 +116,7 @@ def run_bench(
                     if other != "plain":
                         rows.append(_row(load, client, measured, plain))
     setup = {
-        "model": shape or (model.name if model else "embedded"), "parameters": size, "engine": engine, "wire": wire,
+        "model": name, "parameters": size, "engine": engine, "wire": wire,
         "policy": policy, "repeat": repeat, "start": started, "end": describe(),
     }  # fmt: skip
     return {"rows": rows, "setup": setup}
@@ -147,23 +148,24 @@ def _check(
         raise InputError("Give a model directory or the name of a shape, one of them.")
 
 
-def _halves(
-    scratch: Path, model: Path | None, shape: str | None, progress: Callable[[str], None]
-) -> tuple[Path, int | None]:
-    """The directory that holds `client` and `server`, and the number of weights of a named shape."""
+def _halves(scratch: Path, model: Path | None, shape: str | None, progress: Callable[[str], None]) -> Path:
+    """The directory that holds `client` and `server`."""
     from cmif.provider.split import split
 
-    size = None
     if shape is not None:
-        size = parameters(config_of(shape))
-        progress(f"writing a random {shape}, {size / 1e9:.2f} billion weights")
+        progress(f"writing a random {shape}, {parameters(config_of(shape)) / 1e9:.2f} billion weights")
         model = write_model(shape, scratch / shape)
     assert model is not None
     if (model / "client").is_dir() and (model / "server").is_dir():
-        return model, size
+        return model
     progress("splitting it into client bundle and server body")
     split(str(model), scratch / "split")
-    return scratch / "split", size
+    return scratch / "split"
+
+
+def _weights(body: Path) -> int:
+    """How many weights a body has: it holds two bytes for each."""
+    return sum(file.stat().st_size for file in body.glob("*.safetensors")) // 2
 
 
 @contextmanager

@@ -39,7 +39,12 @@ class Client:
         chosen = Policy.named(policy)
         self._store = SqliteStore(state / "ledger.sqlite")
         self.pipeline = Pipeline(opened, chosen, detectors_for(chosen), self._store, os.urandom(32))
-        self.model, self.rows, self.hidden = opened.manifest.model, opened.rows, opened.manifest.hidden
+        self.name, self.model, self.hidden = (
+            opened.manifest.name,
+            opened.manifest.model,
+            opened.manifest.hidden,
+        )
+        self.rows = opened.rows
         self._conversations = 0
 
     def words_for(self, tokens: int) -> int:

@@ -16,6 +16,8 @@ from cmif.wire.events import DoneEvent, ErrorEvent, EventReader
 from cmif.wire.frame import CONTENT_TYPE, Frame, IdsFrame, encode
 from cmif.wire.rows import Rows
 
+_IDLE_S = 30.0  # a connection that was idle for longer may have been closed by the engine
+
 
 class Remote:
     """An engine at ``url`` that serves ``model``. ``codec`` None sends ids (`plain`), otherwise rows in that codec."""
@@ -25,9 +27,14 @@ class Remote:
         self.name = "plain" if codec is None else "cmif"
         self._model, self._codec = model, codec
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=3600)
+        self._used = time.monotonic()
 
     def run(self, ids: Sequence[int], rows: Rows, new: int) -> Outcome:
         """As :meth:`Placement.run`. Raises :class:`EngineError` when the engine refuses or breaks off."""
+        if time.monotonic() - self._used > _IDLE_S:
+            self._connection.close()
+        if self._connection.sock is None:
+            self._open()  # before the clock starts: a deployed client keeps its connection
         started = time.perf_counter()
         sampling = Sampling(max_tokens=new)
         if self._codec is None:
@@ -40,6 +47,14 @@ class Remote:
             return self._read(started, encoded, len(data))
         except (OSError, http.client.HTTPException):
             self._connection.close()
+            raise EngineUnavailableError("The engine does not answer.") from None
+        finally:
+            self._used = time.monotonic()
+
+    def _open(self) -> None:
+        try:
+            self._connection.connect()
+        except OSError:
             raise EngineUnavailableError("The engine does not answer.") from None
 
     def _read(self, started: float, encoded: float, up: int) -> Outcome:
