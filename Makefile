@@ -22,6 +22,12 @@ fuzz: $(VENV)/.dev
 	$(PIP) atheris
 	$(BIN)/python tests/fuzz/fuzz_frame.py -max_total_time=600
 
+bench: $(VENV)/.dev
+	$(BIN)/cmif bench --placement plain,cmif
+
+model: $(VENV)/.dev
+	$(BIN)/python -m training.make_model
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
