@@ -57,6 +57,10 @@ The weights are licensed Apache-2.0. The CC BY 4.0 sources are MedQuAD (Ben Abac
 `make model`. The first two layers start with previous-token and induction heads written in by hand
 (`training/wiring.py`), so that the model can copy before it can read; Muon for the matrices, AdamW for embeddings and
 norms; loss on answers only in the field, on every piece in general text.
+
+The shipped weights come from one run that was stopped and resumed while its recipe was being found: its first 720 steps
+saw conversations of fewer turns, and the task shares and digit exercises of the later steps came in along the way. The
+phases below are the ones it went through; a fresh run uses today's conversations throughout.
 """
 
 EXACT = """

@@ -1,7 +1,7 @@
 """Packed corpora, and the batches of a step: a pure function of seed and step, so that a run resumes where it stopped.
 
-``field.npz`` holds conversations as ragged token ids with a mask (answers carry loss), ``text.npy`` general text as one
-stream of ids.
+``long.npz`` and ``short.npz`` hold conversations of many and of few turns as ragged token ids with a mask (loss on
+answers), ``text.npy`` general text as one stream of ids.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ ROW = 128
 MICRO = 1024
 _WIDTH = 16
 
+FIELDS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "long": (24_000, (1, 4, 6, 8)),
+    "short": (16_000, (1, 1, 1, 2, 3)),
+}
+"""Conversations to make, and how many turns they may have: many teach looking up, few teach the first answer."""
+
 
 def encode(
     tokenizer: Tokenizer, conversations: list[Conversation]
@@ -42,19 +48,19 @@ def encode(
     return rows, masks
 
 
-def make_field(tokenizer: Tokenizer, out: Path, seed: int, n: int) -> None:
-    rng = random.Random(f"field {seed}")
+def make_field(tokenizer: Tokenizer, out: Path, seed: int, name: str) -> None:
+    """Conversations of one of :data:`FIELDS`."""
+    n, turns = FIELDS[name]
+    rng = random.Random(f"{name} {seed}")
     values = Values(rng)
     rows: list[np.ndarray] = []
     masks: list[np.ndarray] = []
     for _ in range(0, n, 2000):
-        ids, mask = encode(
-            tokenizer, [conversation(rng, values, rng.choice((1, 3, 4, 5))) for _ in range(2000)]
-        )
+        ids, mask = encode(tokenizer, [conversation(rng, values, rng.choice(turns)) for _ in range(2000)])
         rows += [np.array(r, np.uint16) for r in ids]
         masks += [np.array(m, bool) for m in mask]
     starts = np.cumsum([0, *(len(r) for r in rows)])
-    np.savez(out / "field.npz", ids=np.concatenate(rows), mask=np.concatenate(masks), starts=starts)
+    np.savez(out / f"{name}.npz", ids=np.concatenate(rows), mask=np.concatenate(masks), starts=starts)
 
 
 def make_text(tokenizer: Tokenizer, out: Path, data: Path, seed: int, tokens: int) -> None:
@@ -89,18 +95,19 @@ class Mix:
     repeat: int
 
 
-class Corpus:
-    def __init__(self, folder: Path) -> None:
-        packed = np.load(folder / "field.npz")
+class Field:
+    """Conversations in buckets of like length."""
+
+    def __init__(self, path: Path) -> None:
+        packed = np.load(path)
         self.ids, self.mask, self.starts = packed["ids"], packed["mask"], packed["starts"]
         lengths = np.diff(self.starts)
         width = (lengths + _WIDTH - 1) // _WIDTH
         self.buckets = [np.flatnonzero(width == w) for w in range(int(width.max()) + 1)]
         size = np.array([lengths[b].sum() if len(b) >= 16 else 0 for b in self.buckets], float)
         self.chance = size / size.sum()
-        self.text = np.load(folder / "text.npy")
 
-    def field(self, rng: np.random.Generator, tokens: int) -> Batch:
+    def batch(self, rng: np.random.Generator, tokens: int) -> Batch:
         bucket = int(rng.choice(len(self.buckets), p=self.chance))
         rows = rng.choice(self.buckets[bucket], max(1, tokens // (bucket * _WIDTH)))
         length = int(max(self.starts[r + 1] - self.starts[r] for r in rows))
@@ -112,16 +119,22 @@ class Corpus:
             mask[i, : at.stop - at.start] = self.mask[at]
         return Batch(ids, mask)
 
+
+class Corpus:
+    def __init__(self, folder: Path) -> None:
+        self.fields = {name: Field(folder / f"{name}.npz") for name in FIELDS}
+        self.text = np.load(folder / "text.npy")
+
     def general(self, rng: np.random.Generator, tokens: int) -> Batch:
         starts = rng.integers(0, len(self.text) - ROW, max(1, tokens // ROW))
         ids = np.stack([self.text[s : s + ROW] for s in starts]).astype(np.int64)
         ids[:, 0] = BOS
         return Batch(ids, np.ones(ids.shape, bool))
 
-    def step(self, seed: int, step: int, mix: Mix) -> list[tuple[str, Batch]]:
+    def step(self, seed: int, step: int, mix: Mix, field: str = "long") -> list[tuple[str, Batch]]:
         """The micro-batches of one step, each about ``MICRO`` tokens of one stream."""
         rng = np.random.default_rng([seed, step])
-        out = [("field", self.field(rng, size)) for size in _cut(mix.field)]
+        out = [("field", self.fields[field].batch(rng, size)) for size in _cut(mix.field)]
         out += [("text", self.general(rng, size)) for size in _cut(mix.text)]
         return out + [("repeat", next(batches(rng, size))) for size in _cut(mix.repeat)]
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from training import tokenizer as pieces
 from training.card import card
-from training.data import Corpus, Mix, make_field, make_text
+from training.data import FIELDS, Corpus, Mix, make_field, make_text
 from training.evaluate import exact, local
 from training.export import export, sums
 from training.model import Shape
@@ -24,13 +24,29 @@ from training.sources import DATA
 from training.train import Phase, run
 from training.words import measure
 
-CONVERSATIONS = 40_000
 TEXT_TOKENS = 5_000_000
+
+_WIDE = Mix(field=3072, text=1024, repeat=512)
+_EARLY = Mix(field=2048, text=512, repeat=256)
 
 PHASES = [
     Phase("copy", 300, Mix(field=0, text=0, repeat=4096), rate=0.75),
-    Phase("mix", 2000, Mix(field=3072, text=1024, repeat=512)),
-    Phase("decay", 700, Mix(field=3072, text=1024, repeat=512), rate=1.0, last=0.05),
+    Phase("mix", 286, _WIDE, text=0.4),
+    Phase("more", 67, _EARLY, text=0.4),
+    Phase("decay", 399, _EARLY, rate=0.6, last=0.75, text=0.4),
+    Phase(
+        "settle", 241, Mix(field=2048, text=256, repeat=128), rate=0.35, last=0.9, repeat=0.2, meaning=True
+    ),
+    Phase("more turns", 1973, Mix(field=2048, text=256, repeat=256), rate=0.31, last=0.14),
+    Phase(
+        "first turns",
+        700,
+        Mix(field=2048, text=256, repeat=128),
+        rate=0.22,
+        last=0.02,
+        repeat=0.2,
+        field="short",
+    ),
 ]
 
 
@@ -48,25 +64,27 @@ def main() -> None:
         pieces.save(pieces.train(pieces.corpus(args.data, args.seed)), folder, shape.context)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     _say("data")
-    if not (args.out / "field.npz").exists():
-        make_field(tokenizer, args.out, args.seed, CONVERSATIONS)
+    for name in FIELDS:
+        if not (args.out / f"{name}.npz").exists():
+            make_field(tokenizer, args.out, args.seed, name)
     if not (args.out / "text.npy").exists():
         make_text(tokenizer, args.out, args.data, args.seed, TEXT_TOKENS)
     _say("weights")
     model = run(Corpus(args.out), shape, PHASES, args.out, args.seed)
     export(model, folder, folder)
     _say("figures")
-    answer = local(folder)
-    figures: dict[str, object] = {
-        mode: exact(answer, 500, mode)[0] for mode in ("surrogate", "direct", "seen")
-    }
-    figures |= measure(folder, answer, args.data)
-    (args.out / "figures.json").write_text(
-        json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    (folder / "README.md").write_text(card(figures, shape, PHASES), encoding="utf-8")
-    sums(folder)
+    describe(folder, args.data, args.out / "figures.json")
     _say(f"done: {folder}")
+
+
+def describe(folder: Path, data: Path, out: Path) -> None:
+    """Measure the model in ``folder``; write the figures to ``out`` and the card and sums beside the weights."""
+    answer = local(folder)
+    figures: dict[str, object] = {mode: exact(answer, 500, mode)[0] for mode in ("surrogate", "direct")}
+    figures |= measure(folder, answer, data)
+    out.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card(figures, Shape(), PHASES), encoding="utf-8")
+    sums(folder)
 
 
 def _say(what: str) -> None:

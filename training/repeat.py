@@ -48,8 +48,8 @@ def recall(rng: np.random.Generator, length: int) -> tuple[np.ndarray, np.ndarra
     pairs: list[tuple[int, np.ndarray]] = []
     at = 1
     for key in keys:
-        digits = rng.random() < 0.3
-        size = int(rng.integers(4, 13)) if digits else int(rng.integers(1, 5))
+        digits = rng.random() < 0.6
+        size = int(rng.integers(4, 17)) if digits else int(rng.integers(1, 5))
         value = rng.choice(DIGITS, size) if digits else rng.integers(FIRST_PIECE, VOCAB, size)
         noise = int(rng.integers(0, 5))
         if at + 1 + size + noise > length * 0.55:
@@ -91,7 +91,7 @@ def span(rng: np.random.Generator, length: int) -> tuple[np.ndarray, np.ndarray]
     return row, mask
 
 
-def batches(rng: np.random.Generator, tokens: int, share_plain: float = 0.4) -> Iterator[Batch]:
+def batches(rng: np.random.Generator, tokens: int, share_plain: float = 0.2) -> Iterator[Batch]:
     """Endless batches of about ``tokens`` ids; ``share_plain`` of the rows are pure repetition."""
     while True:
         length = int(rng.choice([48, 64, 96]))

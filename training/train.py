@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,22 +17,33 @@ import torch
 
 from training.data import Corpus, Mix
 from training.layout import Batch
+from training.meaning import meaning
 from training.model import Llama, Shape
 from training.optimise import Optimiser, loss_of
-from training.wiring import wire
-
-WEIGHT = {"field": 1.0, "text": 0.4, "repeat": 0.4}
+from training.wiring import give_meaning, wire
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """``steps`` steps of one mix. The rate falls linearly from ``rate`` to ``last`` times itself over the phase."""
+    """``steps`` steps of one mix. The rate falls linearly from ``rate`` to ``last`` times itself over the phase.
+
+    ``text`` and ``repeat`` weigh the loss of those streams against the field's; ``field`` names the
+    conversations. ``meaning``: word meaning is added to
+    the embedding before the first step (:mod:`training.meaning`).
+    """
 
     name: str
     steps: int
     mix: Mix
     rate: float = 1.0
     last: float = 1.0
+    text: float = 0.1
+    repeat: float = 0.4
+    meaning: bool = False
+    field: str = "long"
+
+    def weight(self, stream: str) -> float:
+        return {"field": 1.0, "text": self.text, "repeat": self.repeat}[stream]
 
 
 MATRIX_RATE = 0.01
@@ -64,9 +76,11 @@ class Workers:
             self.replicas.append(replica)
         self.pool = ThreadPoolExecutor(threads)
 
-    def gradients(self, batches: list[tuple[str, Batch]]) -> list[tuple[float, float]]:
+    def gradients(
+        self, batches: list[tuple[str, Batch]], weight: Callable[[str], float] = lambda _: 1.0
+    ) -> list[tuple[float, float]]:
         """Adds the weighted mean gradient of each stream to ``model``; (loss, share right) of each micro-batch."""
-        share = {name: WEIGHT[name] / sum(n == name for n, _ in batches) for name, _ in batches}
+        share = {name: weight(name) / sum(n == name for n, _ in batches) for name, _ in batches}
         results: list[tuple[float, float]] = [(0.0, 0.0)] * len(batches)
         queue = iter(enumerate(batches))
         lock = Lock()
@@ -125,8 +139,12 @@ def run(
                 step = start + at
                 if step < done:
                     continue
-                batches = corpus.step(seed, step, phase.mix)
-                for (name, batch), (loss, right) in zip(batches, workers.gradients(batches), strict=True):
+                if at == 0 and phase.meaning:
+                    give_meaning(model, meaning(corpus.text, shape.hidden // 2 - 8, seed))
+                batches = corpus.step(seed, step, phase.mix, phase.field)
+                for (name, batch), (loss, right) in zip(
+                    batches, workers.gradients(batches, phase.weight), strict=True
+                ):
                     meters[f"{name} loss"].append(loss)
                     meters[f"{name} right"].append(right)
                     seen += batch.ids.size

@@ -11,8 +11,6 @@ heads their constant query and key.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -114,6 +112,12 @@ def _carry(block: Block, head: int, source: Tensor, goal: Tensor, gain: float) -
     out[goal, at] = gain
 
 
-def room(model: Llama) -> float:
-    """Root mean square of the embedding, a number for the log."""
-    return math.sqrt(model.embedding.weight.pow(2).mean().item())
+@torch.no_grad()
+def give_meaning(model: Llama, vectors: Tensor, share: float = 0.8) -> None:
+    """Add ``vectors`` [vocab, <= hidden / 2 - 1], unit rows, to the half of the embedding that holds no identity."""
+    half = model.shape.hidden // 2
+    known = vectors.norm(dim=1) > 0
+    centred = (vectors - vectors[known].mean(0)) * known[:, None]
+    centred /= centred.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    size = model.embedding.weight[:, :half].norm(dim=1).mean()
+    model.embedding.weight[:, half : half + vectors.shape[1]] += share * size * centred

@@ -71,7 +71,7 @@ def conversation(rng: random.Random, values: Values, turns: int = 4, only: str |
     """A conversation with up to ``turns`` turns; ``only`` restricts it to one kind of turn (``extract``, ...)."""
     trade = rng.choice(TRADES)
     kinds = ("extract", "refuse", "summary", "todo", "urgency", "sentiment", "polite", "talk")
-    main = only or rng.choices(kinds, (72, 8, 5, 4, 3, 3, 3, 2))[0]
+    main = only or rng.choices(kinds, (52, 10, 10, 9, 5, 5, 8, 1))[0]
     if main == "talk":
         question, answer = rng.choice(SMALL_TALK)
         return Conversation("", (Turn(question, answer, main),), {}, trade.name)
