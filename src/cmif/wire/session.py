@@ -111,6 +111,11 @@ class _Dictionary:
     slots: _Slots
     rows: U16  # [used, hidden], grows to CAPACITY
 
+    @property
+    def held_bytes(self) -> int:
+        """Its rows, and generously what Python keeps beside them: tiny sessions by the million must count too."""
+        return self.rows.nbytes + 256 * len(self.rows) + 4096
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
@@ -121,8 +126,7 @@ class Received:
 
 
 class SessionStore:
-    """The engine's side: every session's dictionary, at most ``max_bytes`` of rows, least recently used
-    session first out.
+    """The engine's side: every session's dictionary, at most ``max_bytes`` together, least recently used first out.
 
     A session belongs to the salt it was opened with, so that no tenant can recall another's rows. Not
     thread-safe.
@@ -131,11 +135,7 @@ class SessionStore:
     def __init__(self, max_bytes: int = 512 << 20) -> None:
         self._max_bytes = max_bytes
         self._sessions: OrderedDict[tuple[str, bytes], _Dictionary] = OrderedDict()
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of rows held now."""
-        return sum(d.rows.nbytes for d in self._sessions.values())
+        self.held_bytes = 0
 
     def receive(self, data: bytes, limits: Limits) -> Received:
         """Any frame, recalled rows filled in. Changes nothing. Errors: as `wire.frame.decode`, and
@@ -166,6 +166,8 @@ class SessionStore:
         dictionary = self._find(frame, section)
         if dictionary is None:
             dictionary = _Dictionary(0, _Slots(), np.empty((0, fresh.shape[1]), np.uint16))
+        else:
+            self.held_bytes -= dictionary.held_bytes
         given = dictionary.slots.apply(section.slots.tolist(), len(fresh))
         used = len(dictionary.slots.order)
         if used > len(dictionary.rows):
@@ -177,8 +179,9 @@ class SessionStore:
         key = (frame.salt, section.session)
         self._sessions[key] = dictionary
         self._sessions.move_to_end(key)
+        self.held_bytes += dictionary.held_bytes
         while self.held_bytes > self._max_bytes:
-            self._sessions.popitem(last=False)
+            self.held_bytes -= self._sessions.popitem(last=False)[1].held_bytes
 
     def _find(self, frame: Frame, section: Section) -> _Dictionary | None:
         """The session's dictionary, None for one that this frame opens."""

@@ -89,16 +89,20 @@ async def test_a_client_that_reads_to_the_last_event_keeps_its_connection(
     service: Service, llama: Tiny
 ) -> None:
     data = encode(llama.frame(prompt(1, 5), max_tokens=3))
-    ports = set()
-    for _ in range(4):
-        async with service.client.post(f"{service.url}/v1/generate", data=data, headers=FRAME) as answer:
-            assert answer.connection is not None
-            assert answer.connection.transport is not None
-            ports.add(answer.connection.transport.get_extra_info("sockname"))
-            reader = EventReader()
-            while not any(isinstance(e, DoneEvent) for e in reader.feed(await answer.content.readany())):
-                pass
-    assert len(ports) == 1
+    opened: list[object] = []
+
+    async def note(*details: object) -> None:
+        opened.append(details)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(note)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as client:
+        for _ in range(4):
+            async with client.post(f"{service.url}/v1/generate", data=data, headers=FRAME) as answer:
+                reader = EventReader()
+                while not any(isinstance(e, DoneEvent) for e in reader.feed(await answer.content.readany())):
+                    pass
+    assert len(opened) == 1
 
 
 async def test_what_is_wrong_with_a_frame_is_told_apart(service: Service, llama: Tiny) -> None:

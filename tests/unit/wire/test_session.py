@@ -104,12 +104,22 @@ def test_a_late_commit_resets_the_client() -> None:
 
 
 def test_memory_is_bounded_over_sessions_and_rows() -> None:
-    store = SessionStore(max_bytes=40 * HIDDEN * 2)
-    for _ in range(20):
+    bound = 100_000  # several sessions of 32 rows, with what Python keeps beside them
+    store = SessionStore(max_bytes=bound)
+    for _ in range(40):
         encoder = SessionEncoder("bf16")
         send(encoder, store, frame_of(list(range(16))))
         send(encoder, store, frame_of(list(range(32))))
-        assert store.held_bytes <= 40 * HIDDEN * 2
+        assert 0 < store.held_bytes <= bound
+    assert store.held_bytes == sum(d.held_bytes for d in store._sessions.values())
+    assert 1 < len(store._sessions) < 40
+
+
+def test_a_million_tiny_sessions_are_bounded_too() -> None:
+    store = SessionStore(max_bytes=1 << 20)
+    for _ in range(1000):
+        send(SessionEncoder("bf16"), store, frame_of([1]))
+    assert len(store._sessions) < 300
 
 
 def test_recalling_a_slot_twice_or_one_that_is_not_there_is_refused() -> None:
