@@ -71,7 +71,7 @@ def get(url: str, body: Any = None) -> tuple[int, Any, dict[str, str]]:
         return error.code, json.loads(error.read() or b"{}"), dict(error.headers)
 
 
-def until(url: str, wanted: str | None, seconds: float = 60) -> list[str]:
+def until(url: str, wanted: str | None, seconds: float = 120) -> list[str]:
     """Wait for /readyz to be true (``wanted`` None) or to give a reason that begins with ``wanted``."""
     end = time.monotonic() + seconds
     reasons: list[str] = []
@@ -313,7 +313,7 @@ def test_an_expired_lease_stops_the_gateway_and_a_new_one_starts_it(
         until(gateway["url"], None)
 
 
-@pytest.mark.parametrize("kind", ["sgx", "tdx", "snp", "nitro"])
+@pytest.mark.parametrize("kind", ["sgx", "tdx", "snp", pytest.param("nitro", marks=pytest.mark.slow)])
 def test_each_platform_from_seal_to_chat_over_its_fake(deployment: Deployment, kind: str) -> None:
     """The real commands with a policy file for the kind; a forged vendor stands where hardware would."""
     folder = deployment.folder / kind

@@ -95,6 +95,7 @@ def test_a_revoked_platform_is_refused_whatever_a_policy_says() -> None:
     assert refused(intel, intel.evidence(TeeKind.SGX)) in ("tcb_status", "signature")
 
 
+@pytest.mark.slow  # tests/conformance/test_vectors.py does it by default, where the vectors are
 def test_every_single_byte_flip_of_a_quote_is_refused(intel: Intel) -> None:
     good = intel.evidence(TeeKind.SGX, bytes(range(64)))
     for at in range(len(good.data)):
