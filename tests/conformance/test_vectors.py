@@ -182,10 +182,11 @@ def test_every_byte_flipped_is_refused(name: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bit", range(8))
 @pytest.mark.parametrize("name", ["sgx", "tdx", "snp-genoa", "nitro"])
-def test_every_bit_flipped_is_refused(name: str, folder: Path) -> None:
+def test_every_bit_flipped_is_refused(name: str, bit: int, folder: Path) -> None:
     vector = VECTORS[name]
-    flip_everywhere(vector.evidence(folder), when(vector.last), lambda _: tuple(1 << bit for bit in range(8)))
+    flip_everywhere(vector.evidence(folder), when(vector.last), lambda _: (1 << bit,))
 
 
 @pytest.mark.slow
