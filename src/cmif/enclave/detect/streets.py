@@ -23,11 +23,16 @@ _STATE = (
     r"P[ARW]|RI|S[CD]|T[NX]|"
     r"UT|V[AIT]|W[AIVY])"
 )
+# "75 mg daily. Follow-up with Dr." is no address.
+_MEASURE = (
+    r"(?i:mg|mcg|ml|kg|cm|mm|tablets?|units?|doses?|times|percent|minutes?|hours?|days?|weeks?|months?|years?|"
+    r"dollars?|euros?|pounds?|patients?|people)"
+)
 _RULES = tuple(
     re.compile(form)
     for form in (
         # 12 Acacia Avenue, 1600 N. Main St Apt 4B
-        rf"(?<![\w.,/-])\d{{1,6}}[A-Za-z]?(?:[/-]\d{{1,4}})?,? (?:{_WORD} ){{1,5}}"
+        rf"(?<![\w.,/-])\d{{1,6}}[A-Za-z]?(?:[/-]\d{{1,4}})?,? (?!{_MEASURE}\b)(?:{_WORD} ){{1,5}}"
         rf"(?i:{_SUFFIX})\b\.?(?! [a-z]+ing\b)",
         # Friedhofstrasse 33, Puruntie 82, Nybyvägen 65
         r"(?<!\w)[^\W\d_][\w-]{1,40}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|tie|katu|"
