@@ -1,7 +1,7 @@
 """The enclave's side of a key release: answer a challenge with evidence, open the grant, keep the lease.
 
-No socket here: the gateway carries the messages. Nothing the host can change is trusted, its clock included: time is
-counted on the monotonic clock from before the challenge was asked for, and a lease ends sooner rather than later.
+No socket here: the gateway carries the messages. The host's clock is not trusted: time is counted since boot, suspended
+time included, from before the challenge was asked for, so that a lease ends sooner rather than later.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ from cmif.errors import AttestationError
 Clock = Callable[[], float]
 
 
+def since_boot() -> float:
+    """Seconds since boot. A suspended machine's time counts, where the platform tells (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """What an enclave asks for: a bundle and epoch from the provider whose raw Ed25519 key its image carries."""
@@ -39,11 +44,11 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Until when, on the monotonic clock, the provider lets this gateway serve."""
+    """Until when, on the clock since boot, the provider lets this gateway serve."""
 
     until: float
     grant: Grant
-    clock: Clock = time.monotonic
+    clock: Clock = since_boot
 
     def remaining_s(self) -> float:
         return self.until - self.clock()
@@ -71,7 +76,7 @@ class Released:
 class Exchange:
     """One exchange, used once: :meth:`request`, then :meth:`accept`. Its HPKE key dies with it."""
 
-    def __init__(self, want: Want, producer: Producer, clock: Clock = time.monotonic) -> None:
+    def __init__(self, want: Want, producer: Producer, clock: Clock = since_boot) -> None:
         self._want = want
         self._producer = producer
         self._clock = clock

@@ -1,6 +1,6 @@
 """The release service over HTTP: ``POST /v1/challenge`` and ``POST /v1/release``, CBOR in and out.
 
-The messages protect themselves; TLS is optional. A refusal is 403 with its record: the caller sees its own evidence.
+The messages protect themselves; TLS is optional. A refusal is 403 and says which check failed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _endpoint(handle: Callable[[bytes], bytes]) -> Callable[[Request], object]:
 
 
 def _error(status: int, refusal: AttestationError) -> JSONResponse:
-    return JSONResponse({"error": {"code": refusal.code, **refusal.record()}}, status_code=status)
+    """What the caller showed and which check failed; what was expected (a list of machines, say) stays on record here."""
+    told = {name: value for name, value in refusal.record().items() if name != "expected"}
+    return JSONResponse({"error": {"code": refusal.code, **told}}, status_code=status)
 
 
 async def _alive(_request: Request) -> Response:

@@ -10,7 +10,7 @@ from cmif.attest.messages import MAX_MESSAGE_BYTES, encode
 from cmif.errors import InputError
 from cmif.provider.release import signing_key
 from cmif.provider.release_app import release_app
-from tests.unit.provider.parties import BUNDLE, KEY, Parties
+from tests.unit.provider.parties import BUNDLE, CONFIG, KEY, Parties
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,23 @@ def test_the_exchange_over_http(parties: Parties, client: TestClient) -> None:
     assert client.get("/healthz").text == "ok"
 
 
-def test_a_refusal_is_403_with_its_record(parties: Parties, client: TestClient) -> None:
+def test_a_refusal_is_403_and_names_its_check(parties: Parties, client: TestClient) -> None:
     request = parties.enclave().request(parties.releaser.challenge(BUNDLE))
     client.post("/v1/release", content=request)
     again = client.post("/v1/release", content=request)
     assert again.status_code == 403
     assert again.json()["error"]["check"] == "replay"
     assert again.json()["error"]["code"] == "attestation_refused"
+
+
+def test_a_refusal_does_not_tell_strangers_whom_the_policy_trusts(
+    parties: Parties, client: TestClient
+) -> None:
+    request = parties.enclave(config=bytes(48)).request(parties.releaser.challenge(BUNDLE))
+    told = client.post("/v1/release", content=request)
+    assert told.json()["error"]["check"] == "config_digest"
+    assert CONFIG.hex() not in told.text
+    assert parties.lines()[-1]["reason"]["expected"] == [CONFIG.hex()]
 
 
 @pytest.mark.parametrize(
