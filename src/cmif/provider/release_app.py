@@ -57,7 +57,7 @@ def _endpoint(handle: Callable[[bytes], bytes]) -> Callable[[Request], object]:
 
 
 def _error(status: int, refusal: AttestationError) -> JSONResponse:
-    """What the caller showed and which check failed; what was expected (a list of machines, say) stays on record here."""
+    """What the caller showed and which check failed; what was expected (machines, say) stays on record here."""
     told = {name: value for name, value in refusal.record().items() if name != "expected"}
     return JSONResponse({"error": {"code": refusal.code, **told}}, status_code=status)
 
