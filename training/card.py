@@ -88,6 +88,9 @@ LIMITS = """
 ## Limits
 
 - It reads short English texts written like its grammar; free wording, long texts and other fields fail often.
+- Summaries and lists of tasks are mostly wrong. A summary opens with a name, and a name at the start of an answer is
+  cut into other pieces than the same name after a space, so the model cannot copy it and invents one.
+- Where a text holds several dates or several numbers it takes the wrong one in about one answer of five.
 - Long strings of digits lose or swap a digit more often than names do.
 - It has no world knowledge and no safety training. Names it gives may be wrong even where the sentence is fluent.
 - Word vectors come from a small corpus: neighbours of rare words are noise.
