@@ -1,9 +1,10 @@
-"""What int8 and fp8 rows do to a trained model's answers: greedy output and perplexity, against exact bf16 rows.
+"""What int8 and fp8 rows do to a trained model: its answers, and its perplexity, against exact bf16 rows.
 
-    python benchmarks/quantised_rows.py MODEL [--text FILE] [--new 48]
+    python -m benchmarks.quantised_rows [MODEL] [--prompts 200] [--text FILE]
 
-MODEL is a Hugging Face directory or the `server` half of a split. Prompts are windows of the text, 24 to 96 tokens;
-perplexity is over consecutive windows of 256 tokens. float32 on the CPU.
+MODEL is a Hugging Face directory with a chat template; the embedded default model if none is given. The prompts are the
+held-out ones of `training/evaluate.py` (documents with a question each), answered greedily to the end token;
+perplexity is over windows of 256 tokens of the text, by default the benchmark's own prose. float32 on the CPU.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
+from training.evaluate import prompts as held_out
 
 from cmif.bench.prompts import TEXT
+from cmif.enclave.tokenise import Tokeniser
 from cmif.engine.decoder import Decoder
 from cmif.engine.transformers import load_model
 from cmif.placements.placement import decode_greedily
 from cmif.wire.rows import pack, to_float, unpack
 
 CODECS = ("bf16", "int8", "fp8")
+NEW = 40
 
 
 def rows_of(model: Any, codec: str) -> torch.Tensor:
@@ -35,9 +39,13 @@ def rows_of(model: Any, codec: str) -> torch.Tensor:
     return torch.from_numpy(to_float(unpack(codec, memoryview(pack(codec, table)), *table.shape)))
 
 
-def greedy(model: Any, rows: torch.Tensor, prompts: list[list[int]], new: int) -> list[list[int]]:
+def answers(model: Any, rows: torch.Tensor, chats: list[list[int]], end: set[int]) -> list[list[int]]:
     decoder = Decoder(model)
-    return [decode_greedily(decoder, rows[ids], new, decoder.embed, []) for ids in prompts]
+    out = []
+    for ids in chats:
+        got = decode_greedily(decoder, rows[ids], NEW, decoder.embed, [])
+        out.append(got[: next((i for i, token in enumerate(got) if token in end), NEW)])
+    return out
 
 
 def perplexity(model: Any, rows: torch.Tensor, ids: list[int], window: int = 256) -> float:
@@ -45,40 +53,48 @@ def perplexity(model: Any, rows: torch.Tensor, ids: list[int], window: int = 256
     with torch.inference_mode():
         for start in range(0, len(ids) - 1, window):
             part = torch.tensor(ids[start : start + window])
-            if len(part) < 2:
-                break
             logits = model(inputs_embeds=rows[part][None]).logits[0, :-1]
             total += float(torch.nn.functional.cross_entropy(logits, part[1:], reduction="sum"))
             count += len(part) - 1
     return math.exp(total / count)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--text", type=Path)
-    parser.add_argument("--tokenizer", type=Path, help="directory of tokenizer.json; default: MODEL")
-    parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--new", type=int, default=48)
-    options = parser.parse_args()
-    model = load_model(options.model)
-    tokenizer = Tokenizer.from_file(str((options.tokenizer or options.model) / "tokenizer.json"))
-    text = options.text.read_text("utf-8") if options.text else TEXT
-    ids = tokenizer.encode(text, add_special_tokens=False).ids
-    rng = np.random.default_rng(0)
-    prompts = [ids[s : s + n] for s, n in zip(rng.integers(0, max(1, len(ids) - 96), options.prompts),
-                                             rng.integers(24, 97, options.prompts), strict=True)]  # fmt: skip
-    exact = greedy(model, rows_of(model, "bf16"), prompts, options.new)
+def measure(folder: Path, text: str, count: int) -> None:
+    model = load_model(folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    tokeniser = Tokeniser(
+        (folder / "tokenizer.json").read_text("utf-8"),
+        (folder / "chat_template.jinja").read_text("utf-8"),
+        {name: settings[name] for name in ("bos_token", "eos_token") if isinstance(settings.get(name), str)},
+    )
+    eos = model.generation_config.eos_token_id
+    end = set(eos if isinstance(eos, list) else [eos])
+    asked = list(held_out(count))
+    chats = [tokeniser.encode_chat(p.messages) for p in asked]
+    ids = tokeniser.pieces(text)
+    exact: list[list[int]] = []
     for codec in CODECS:
         rows = rows_of(model, codec)
-        got = greedy(model, rows, prompts, options.new)
-        same = [a == b for a, b in zip(exact, got, strict=True)]
-        agree = [next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), options.new)
-                 for a, b in zip(exact, got, strict=True)]  # fmt: skip
+        got = answers(model, rows, chats, end)
+        exact = exact or got
+        right = sum(
+            tokeniser.decode(a).strip() == p.expected.strip() for a, p in zip(got, asked, strict=True)
+        )
         print(json.dumps({
-            "codec": codec, "perplexity": round(perplexity(model, rows, ids[:4096]), 4),
-            "same_answers": f"{sum(same)}/{len(same)}", "tokens_before_the_first_difference": float(np.mean(agree)),
+            "codec": codec, "prompts": len(asked), "same_answer_as_bf16": sum(map(list.__eq__, exact, got)),
+            "right_answers": right, "perplexity": round(perplexity(model, rows, ids[:8192]), 4),
         }))  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path, nargs="?")
+    parser.add_argument("--text", type=Path)
+    parser.add_argument("--prompts", type=int, default=200)
+    options = parser.parse_args()
+    text = options.text.read_text("utf-8") if options.text else TEXT
+    with as_file(files("cmif.provider").joinpath("data/default")) as default:
+        measure(options.model or default, text, options.prompts)
 
 
 if __name__ == "__main__":
