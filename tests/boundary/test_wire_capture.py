@@ -31,7 +31,7 @@ ENTITIES = [
     "eleanor.w",
     "Hunter2pass",
 ]
-CONTENT = ["pancreatitis", "phone", "password", "patient", "born"]
+CONTENT = ["pancreatitis", "password", "patient", "opens", "phone"]
 
 
 def encodings(word: str) -> list[bytes]:
@@ -50,7 +50,7 @@ def encodings(word: str) -> list[bytes]:
         for shift in range(3):
             raw = base64.b64encode(b"x" * shift + form.encode()).rstrip(b"=")
             out.append(raw[(shift * 8 + 5) // 6 : -1])
-    return [form for form in out if len(form) >= 4]
+    return [form for form in out if len(form) >= 5]  # four random bytes spell a word now and then
 
 
 def frames(recorded: bytes) -> list[bytes]:
@@ -86,7 +86,10 @@ def test_the_wire_carries_the_sanitised_text_and_nothing_else(
     decoded = _nearest(frame.rows.dense(), bundle.rows)
     assert _content(bundle.tokeniser, decoded) == saw
     crossing = bytes(proxy.up) + bytes(proxy.down) + saw.encode()
-    for word in hidden:
+    # Report-Noisy-Max may report the word itself: such a word was released, and charged. Every other one must not show.
+    released = {word for word in CONTENT if re.search(rf"\b{word}\b", saw, re.IGNORECASE)}
+    assert policy != "content" or len(released) < len(CONTENT)
+    for word in set(hidden) - released:
         for form in encodings(word):
             assert form not in crossing, f"an encoding of a hidden word crossed ({policy})"
 
