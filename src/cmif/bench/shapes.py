@@ -34,7 +34,7 @@ def _of(architecture: str, base: dict[str, Any]) -> dict[str, Any]:
 
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": _llama(64, 128, 2, 4, 2, 32000),
+    "tiny": _llama(64, 128, 2, 2, 1, 32000),
     "smollm2-135m": _llama(576, 1536, 30, 9, 3, 49152, tie_word_embeddings=True),
     "llama-3.2-1b": _llama(2048, 8192, 16, 32, 8, 128256, tie_word_embeddings=True, rope_theta=500000.0),
     "llama-3.2-3b": _llama(3072, 8192, 28, 24, 8, 128256, tie_word_embeddings=True, rope_theta=500000.0),
