@@ -4,31 +4,15 @@ timed."""
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from cmif.bench.prompts import prose
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Policy, detectors_for
 from cmif.gateway.bundles import open_bundle
+from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.store import SqliteStore
-
-
-class Stopwatch:
-    """Milliseconds by step; what `Pipeline.prepare` takes as its ``step``."""
-
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - started) * 1e3
 
 
 class Client:
@@ -66,7 +50,7 @@ class Client:
             max_tokens=None,
             step=watch,
         )
-        return prepared, watch.ms
+        return prepared, watch.steps_ms
 
     def restore(self, prepared: Prepared, ids: Sequence[int]) -> dict[str, float]:
         """Time to turn an answer into text and to restore that, token by token as it would stream."""
@@ -78,7 +62,7 @@ class Client:
             for text in texts:
                 restorer.feed(text)
             restorer.finish()
-        return watch.ms
+        return watch.steps_ms
 
     def close(self) -> None:
         self._store.close()
