@@ -16,7 +16,7 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 
 test-vllm: .venv-vllm/.installed
-	.venv-vllm/bin/python -m pytest -m vllm tests/conformance/test_vllm.py
+	PYTHONDONTWRITEBYTECODE= .venv-vllm/bin/python -m pytest -m vllm tests/conformance/test_vllm.py
 
 fuzz: $(VENV)/.dev
 	$(PIP) atheris

@@ -27,13 +27,14 @@ import numpy as np
 import pytest
 
 from cmif.engine.body import load_body
-from cmif.engine.engine import EngineInfo
+from cmif.engine.engine import EngineInfo, EventStream
 from cmif.gateway.upstream import Upstream
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent, EventReader, TokenEvent, TokenLogprobs
 from cmif.wire.frame import CONTENT_TYPE, Frame, IdsFrame, encode
 from cmif.wire.rows import Rows
 from tests.bodies import make_body, table, write_manifest
+from tests.conformance.test_greedy import PROMPTS
 
 pytestmark = [
     pytest.mark.vllm,
@@ -74,7 +75,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Served:
-    front: str
     url: str
     model: Model
     metrics: Callable[[], str]
@@ -154,7 +154,7 @@ def guarded(model: Model, log: Path) -> Iterator[Served]:
                 text: str = answer.read().decode()
             return text
 
-        yield Served("guard", told["url"], model, metrics, log.read_text)
+        yield Served(told["url"], model, metrics, log.read_text)
     finally:
         process.terminate()
         try:
@@ -166,6 +166,14 @@ def guarded(model: Model, log: Path) -> Iterator[Served]:
 
 
 @contextmanager
+def environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
 def in_process(model: Model) -> Iterator[Served]:
     """AsyncLLM behind `engine.app`, in this process."""
     import uvicorn
@@ -174,9 +182,7 @@ def in_process(model: Model) -> Iterator[Served]:
     from cmif.engine.app import make_app
     from cmif.engine.vllm import VllmEngine
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
+    with environment():
         engine = VllmEngine.load(model.path, max_num_seqs=16)
         config = uvicorn.Config(make_app(engine), port=0, log_config=None, access_log=False)
         server = uvicorn.Server(config)
@@ -187,7 +193,6 @@ def in_process(model: Model) -> Iterator[Served]:
                 time.sleep(0.01)
             port = server.servers[0].sockets[0].getsockname()[1]
             yield Served(
-                "in process",
                 f"http://127.0.0.1:{port}",
                 model,
                 lambda: generate_latest().decode(),
@@ -243,6 +248,47 @@ async def test_greedy_output_from_rows_equals_that_from_ids_on_20_prompts(served
             assert rows.ids == ids.ids == out[0, len(prompt) :].tolist()
             seen.add(tuple(rows.ids))
     assert len(seen) == 20, "answers that do not depend on the prompt prove nothing"
+
+
+async def test_so_does_that_of_the_embedded_model_on_text(default_split: Path) -> None:
+    import torch
+
+    from cmif.engine.transformers import load_model
+    from cmif.engine.vllm import VllmEngine
+    from cmif.gateway.bundles import open_bundle
+
+    torch.set_num_threads(1)
+    reference = load_model(default_split / "server")
+    bundle = open_bundle(default_split / "client")
+    model = Model(
+        default_split / "server", load_body(default_split / "server").info, table(default_split / "server")
+    )
+    end = bundle.manifest.eos[0]
+    with environment():
+        engine = VllmEngine.load(model.path, max_num_seqs=8)
+        try:
+            for text in PROMPTS:
+                prompt = bundle.tokeniser.encode_chat([{"role": "user", "content": text}])
+                asked = {"max_tokens": 24, "stop_ids": (end,)}
+                rows, ids = await asyncio.gather(
+                    collect(engine.generate(model.frame(prompt, **asked))),
+                    collect(engine.generate(model.ids_frame(prompt, **asked))),
+                )
+                with torch.inference_mode():
+                    out = reference.generate(
+                        torch.tensor([prompt]),
+                        max_new_tokens=24,
+                        do_sample=False,
+                        eos_token_id=end,
+                        pad_token_id=0,
+                    )
+                assert rows == ids == [i for i in out[0, len(prompt) :].tolist() if i != end]
+        finally:
+            await engine.close()
+
+
+async def collect(stream: EventStream) -> list[int]:
+    return [i async for event in stream if isinstance(event, TokenEvent) for i in event.ids]
 
 
 async def test_usage_counts_tokens(served: Served) -> None:
@@ -461,9 +507,8 @@ def hostile_embeddings(model: Model) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+@pytest.mark.parametrize("served", ["guard"], indirect=True)
 async def test_every_other_way_in_is_closed(served: Served) -> None:
-    if served.front != "guard":
-        pytest.skip("in process there is no server of vLLM's")
     embeddings = hostile_embeddings(served.model)
     content = [{"role": "user", "content": [{"type": "prompt_embeds", "prompt_embeds": embeddings}]}]
     bodies: dict[str, dict[str, Any]] = {
@@ -499,10 +544,9 @@ async def test_every_other_way_in_is_closed(served: Served) -> None:
         assert (await client.ask(replace(frame, salt="fresh"))).ids == before
 
 
+@pytest.mark.parametrize("served", ["guard"], indirect=True)
 async def test_the_log_holds_no_salt_no_ids_and_no_error(served: Served) -> None:
-    """Last on purpose: it reads what all tests before it made vLLM write."""
-    if served.front != "guard":
-        pytest.skip("in process vLLM logs to pytest")
+    """The last one with this server: it reads what all tests before it made vLLM write."""
     prompt = served.model.prompt(13, 40)
     async with served.client() as client:
         await client.ask(served.model.ids_frame(prompt, "a very private salt", max_tokens=4))
@@ -514,10 +558,10 @@ async def test_the_log_holds_no_salt_no_ids_and_no_error(served: Served) -> None
 
 
 def test_an_old_build_does_not_serve_unless_a_test_says_so(model: Model) -> None:
-    environment = {k: v for k, v in (os.environ | ENVIRONMENT).items() if k != "CMIF_VLLM_TEST_BUILD"}
+    without = {k: v for k, v in (os.environ | ENVIRONMENT).items() if k != "CMIF_VLLM_TEST_BUILD"}
     run = subprocess.run(
         [sys.executable, "-m", "cmif", "serve", str(model.path), "--port", "0", "--backend", "vllm"],
-        capture_output=True, text=True, env=environment, timeout=120, check=False,
+        capture_output=True, text=True, env=without, timeout=120, check=False,
     )  # fmt: skip
     assert run.returncode == 2
     assert run.stdout == ""

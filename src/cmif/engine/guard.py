@@ -69,11 +69,15 @@ class Guard:
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
+                # No exception may pass: uvicorn would take it that there is no lifespan, and serve.
                 try:
                     await self._start(scope["app"])
                 except CmifError as error:
-                    # An exception would do no good here: uvicorn would take it that there is no lifespan, and serve.
-                    message = {"type": "lifespan.startup.failed", "message": f"cmif: {error}"}
+                    message = _failed(str(error))
+                except AttributeError:
+                    message = _failed(
+                        "This vLLM keeps its settings elsewhere than the versions that CMIF knows."
+                    )
             elif message["type"] == "lifespan.shutdown.complete" and self._engine is not None:
                 await self._engine.close()
             await send(message)
@@ -135,6 +139,10 @@ async def announce(model: str) -> None:
     line = json.dumps({"ready": True, "url": url, "model": model})
     with os.fdopen(int(number), "w") as out:
         out.write(line + "\n")
+
+
+def _failed(why: str) -> Message:
+    return {"type": "lifespan.startup.failed", "message": f"cmif: {why}"}
 
 
 def _error(status: int, error: CmifError) -> JSONResponse:

@@ -358,6 +358,14 @@ async def test_it_does_not_start_on_another_models_body(llama: Tiny, new_enough:
     assert said["type"] == "lifespan.startup.failed"
 
 
+async def test_it_does_not_start_on_a_vllm_that_it_does_not_know(llama: Tiny, new_enough: None) -> None:
+    app = FakeVllm(llama.path).app()
+    del app.state.vllm_config
+    said, status = await start(app)
+    assert said["type"] == "lifespan.startup.failed"
+    assert await status("/v1/engine") == 503
+
+
 async def test_it_starts_otherwise(llama: Tiny, new_enough: None) -> None:
     said, status = await start(FakeVllm(llama.path).app())
     assert said["type"] == "lifespan.startup.complete"
