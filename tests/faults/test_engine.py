@@ -183,3 +183,15 @@ def test_a_taken_port_is_said_so(engine: Engine, body: Path) -> None:
     assert done.returncode == 2
     assert "port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_certificate_without_its_key_is_said_so(body: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("no certificate")
+    for arguments in (["--tls-certificate", "c.pem"], ["--tls-certificate", "c.pem", "--tls-key", "c.pem"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "cmif", "serve", str(body), "--port", "0", *arguments],
+            capture_output=True, text=True, timeout=120, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "certificate" in done.stderr
+        assert "Traceback" not in done.stderr

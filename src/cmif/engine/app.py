@@ -232,8 +232,9 @@ def serve_engine(
     (PEM), over TLS.
 
     Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
-    :class:`InputError` when the address is taken, before anything is loaded.
+    :class:`InputError` when the address is taken or the certificate does not fit its key, before anything is loaded.
     """
+    _check_tls(certificate, key)
     with _bind(host, port) as bound:
         engine = load()
         scheme, name = ("https" if certificate else "http"), (f"[{host}]" if ":" in host else host)
@@ -251,6 +252,17 @@ def serve_engine(
         )
         ready = json.dumps({"ready": True, "url": url, "model": engine.info.model})
         _Server(config, ready).run(sockets=[bound])
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    if certificate is None and key is None:
+        return
+    try:
+        if certificate is None or key is None:
+            raise OSError
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError):
+        raise InputError("The TLS certificate and key are not a certificate and its key (PEM).") from None
 
 
 def _bind(host: str, port: int) -> socket.socket:
