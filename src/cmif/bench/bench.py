@@ -1,14 +1,15 @@
 """`cmif bench`: placements of one model against each other, on real processes, sockets and text.
 
-Each placement is measured in pairs with `plain`: both answer the same prompt, one right after the other,
-the order swapped every time, so that what else the machine does meets both. A ratio is the median over the
-pairs.
+Each placement is measured in pairs with `plain`: both answer the same prompt, one right after the other, the order
+swapped every time, so that what else the machine does meets both. A ratio is the median over the pairs. Beside the time
+on the clock stands the CPU time of both sides, which other work on the machine moves far less.
 """
 
 from __future__ import annotations
 
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Sample:
     outcomes: tuple[Outcome, ...]
     client: tuple[dict[str, float], ...]
     prompts: tuple[int, ...]  # tokens
+    cpu_ms: float  # CPU time of both sides
 
     def totals(self) -> list[float]:
         return [o.total_ms + sum(c.values()) for o, c in zip(self.outcomes, self.client, strict=True)]
@@ -188,29 +190,38 @@ def _pairs(
         for i in range(-1, repeat):  # the first round warms up and is dropped
             prepared = [client.prepare(words, start=97 * (i + 1) + 31 * j) for j in range(case.concurrency)]
             for name in names if i % 2 else reversed(names):
-                samples[name].append(_sample(client, connections[name], prepared, case.new if i >= 0 else 2))
+                samples[name].append(
+                    _sample(client, fleet, connections[name], prepared, case.new if i >= 0 else 2)
+                )
     kept = {name: taken[1:] for name, taken in samples.items()}
     return kept["plain"], kept[case.placement]
 
 
 def _sample(
-    client: Client, connections: list[Placement], prepared: list[tuple[Prepared, dict[str, float]]], new: int
+    client: Client,
+    fleet: Fleet,
+    connections: list[Placement],
+    prepared: list[tuple[Prepared, dict[str, float]]],
+    new: int,
 ) -> Sample:
     def ask(connection: Placement, ready: Prepared) -> Outcome:
         return connection.run(ready.ids, ready.rows, new)
 
     requests = [p for p, _ in prepared]
+    before_cpu = fleet.cpu_seconds() + time.process_time()
     if len(requests) == 1:
         outcomes = [ask(connections[0], requests[0])]
     else:
         with ThreadPoolExecutor(len(requests)) as pool:
             outcomes = list(pool.map(ask, connections, requests))
+    cpu = (fleet.cpu_seconds() + time.process_time() - before_cpu) * 1e3
     counted = CLIENT_STEPS[connections[0].name]
     steps = []
     for (request, before), outcome in zip(prepared, outcomes, strict=True):
         after = client.restore(request, outcome.ids)
         steps.append({name: ms for name, ms in (before | after).items() if name in counted})
-    return Sample(tuple(outcomes), tuple(steps), tuple(len(r.ids) for r in requests))
+    cpu += sum(sum(ms.values()) for ms in steps)
+    return Sample(tuple(outcomes), tuple(steps), tuple(len(r.ids) for r in requests), cpu)
 
 
 def _row(case: Case, client: Client, samples: list[Sample], plain: list[Sample]) -> dict[str, Any]:
@@ -222,6 +233,7 @@ def _row(case: Case, client: Client, samples: list[Sample], plain: list[Sample])
         for c, o in zip(s.client, s.outcomes, strict=True)
     ]
     ratios = [s.total_ms / p.total_ms for s, p in zip(samples, plain, strict=True)]
+    cpu = [s.cpu_ms / p.cpu_ms for s, p in zip(samples, plain, strict=True) if p.cpu_ms]
     totals = [t for s in samples for t in s.totals()]
     steps = {
         name: statistics.median(m.get(name, 0.0) for m in merged)
@@ -240,6 +252,8 @@ def _row(case: Case, client: Client, samples: list[Sample], plain: list[Sample])
         "tokens_per_s": round(tokens, 3),
         "ratio_vs_plain": round(statistics.median(ratios), 4),
         "ratio_min": round(min(ratios), 4), "ratio_max": round(max(ratios), 4),
+        "cpu_ms": round(statistics.median(s.cpu_ms for s in samples), 1),
+        "cpu_ratio_vs_plain": round(statistics.median(cpu), 4) if cpu else None,
         "round_trips": round(statistics.median(o.round_trips for o in outcomes)),
         "bytes_up": round(up), "bytes_down": round(statistics.median(o.bytes_down for o in outcomes)),
         "prompt_tokens": round(statistics.median(lengths)),

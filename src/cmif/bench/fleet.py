@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cmif.bench.client import Client
+from cmif.bench.machine import cpu_seconds
 from cmif.placements import Placement
 from cmif.placements.process import ServerProcess
 from cmif.placements.remote import Remote
@@ -38,6 +39,12 @@ class Fleet:
         for process in (self._engine, self._server, *self._proxies.values()):
             if process is not None:
                 process.stop()
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the servers have used so far, proxies left out."""
+        return sum(
+            cpu_seconds(process.pid) for process in (self._engine, self._server) if process is not None
+        )
 
     @contextmanager
     def connect(

@@ -1,5 +1,4 @@
-"""What a benchmark's reader must know of the machine: processor, cores, load, versions. No host name, no
-path."""
+"""What a benchmark's reader must know of the machine, and the CPU time of processes."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """The machine now. ``load`` is the 1, 5 and 15 minute load average: compare it with ``cores``."""
+    """Processor, cores, load, versions; no host name, no path. ``load``: 1, 5 and 15 minute averages of ``cores``."""
     import torch
 
     return {
@@ -23,6 +22,18 @@ def describe() -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that process ``pid`` and its living descendants have used; 0 where /proc does not tell (not Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    except OSError:
+        return 0.0
+    # Fields 14 and 15 of proc(5), utime and stime in clock ticks; the text before the last ")" holds two of them.
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 def _cpu() -> str:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 _COLUMNS = (
     "placement", "prompt", "new", "rtt_ms", "concurrency", "ttft_ms", "total_ms", "tokens_per_s", "ratio_vs_plain",
-    "round_trips", "bytes_up", "bytes_down", "bytes_up_vs_bf16", "output_equals_plain",
+    "cpu_ratio_vs_plain", "round_trips", "bytes_up", "bytes_down", "bytes_up_vs_bf16", "output_equals_plain",
 )  # fmt: skip
 
 

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 import cmif.bench.bench as bench
+from cmif.bench.machine import cpu_seconds
 from cmif.bench.report import markdown, svg
 from cmif.errors import InputError
 
 PLACEMENTS = ("plain", "cmif", "linear-offload", "enclave-only")
 KEYS = {"placement", "prompt", "new", "rtt_ms", "concurrency", "ttft_ms", "total_ms", "tokens_per_s", "ratio_vs_plain",
-        "round_trips", "bytes_up", "bytes_down", "bytes_up_vs_bf16", "steps_ms", "output_equals_plain"}  # fmt: skip
+        "round_trips", "bytes_up", "bytes_down", "bytes_up_vs_bf16", "cpu_ms", "cpu_ratio_vs_plain", "steps_ms", "output_equals_plain"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +118,20 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(wrong: dict, 
     settings = {"model": None if wrong.get("shape") == "llama-9" else tiny_split, **wrong}
     with pytest.raises(InputError):
         bench.run_bench(**settings)
+
+
+def test_cpu_time_is_that_of_a_process_and_its_children() -> None:
+    burn = "import subprocess, sys, time\nif len(sys.argv) > 1:\n    subprocess.Popen([sys.executable, '-c', sys.argv[1]])\n"
+    spin = "import time\nwhile time.process_time() < 0.3: pass\nprint('spun', flush=True)\ntime.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", burn + "time.sleep(60)", spin], stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        try:
+            assert cpu_seconds(parent.pid) >= 0.28  # /proc counts in hundredths
+        finally:
+            for child in psutil.Process(parent.pid).children():
+                child.kill()
+            parent.kill()
+    assert cpu_seconds(parent.pid) == 0.0
