@@ -68,7 +68,7 @@ def release(
     from cmif.attest.policy import Policy
     from cmif.attest.sealed import SealedHeader
     from cmif.attest.simulated import LABEL
-    from cmif.cli.listen import listen, tls_from_files
+    from cmif.listen import bind, run, tls_from_files
     from cmif.provider.record import Record
     from cmif.provider.release import DenyList, Offer, Releaser, Rules
     from cmif.provider.release import signing_key as open_signing_key
@@ -97,4 +97,5 @@ def release(
     told = {"serves": "release", "bundle": header.bundle, "provider": releaser.public.hex()}
     if allow_simulated:
         told["warning"] = LABEL
-    listen(release_app(releaser), host, port, told, tls_from_files(tls_certificate, tls_key))
+    tls = tls_from_files(tls_certificate, tls_key)
+    run(release_app(releaser), bind(host, port), told, tls=tls)

@@ -134,7 +134,6 @@ def gateway(
     ] = None,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
-    from cmif.cli.listen import listen
     from cmif.enclave.embed import embed
     from cmif.enclave.embed import oblivious as oblivious_rows
     from cmif.enclave.pipeline import Pipeline
@@ -144,6 +143,7 @@ def gateway(
     from cmif.gateway.store import SqliteStore
     from cmif.gateway.tenants import Tenants
     from cmif.gateway.upstream import Upstream
+    from cmif.listen import bind, run
     from cmif.privacy.accounting import Budget
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
@@ -170,11 +170,11 @@ def gateway(
 
         asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
         app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
-        listen(app, host, port, told, context)
+        run(app, bind(host, port), told, tls=context)
         return
     opened = open_bundle(bundle or embedded_split() / "client")
     told = {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name}
-    listen(build(opened, _enclave_key(folder / "enclave.key")), host, port, told)
+    run(build(opened, _enclave_key(folder / "enclave.key")), bind(host, port), told)
 
 
 def _enclave_key(path: Path) -> bytes:

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -34,6 +30,7 @@ from cmif.errors import (
     UnknownRowsError,
     WireError,
 )
+from cmif.listen import bind, run, tls_from_files
 from cmif.wire.events import CONTENT_TYPE as EVENTS_TYPE
 from cmif.wire.events import DoneEvent, ErrorEvent, encode_event
 from cmif.wire.frame import CODECS, CONTENT_TYPE, Limits
@@ -209,17 +206,6 @@ def _refusal(error: CmifError) -> Response:
     return JSONResponse({"error": {"code": error.code, "message": str(error)}}, status, headers)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: str) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self._ready, flush=True)
-
-
 def serve_engine(
     load: Callable[[], Engine],
     *,
@@ -234,49 +220,11 @@ def serve_engine(
     Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
     :class:`InputError` when the address is taken or the certificate does not fit its key, before anything is loaded.
     """
-    _check_tls(certificate, key)
-    with _bind(host, port) as bound:
+    tls = tls_from_files(certificate, key)
+    with bind(host, port) as bound:
         engine = load()
-        scheme, name = ("https" if certificate else "http"), (f"[{host}]" if ":" in host else host)
-        url = f"{scheme}://{name}:{bound.getsockname()[1]}"
-        config = uvicorn.Config(
-            make_app(engine),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            timeout_keep_alive=75,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            ssl_version=ssl.PROTOCOL_TLS_SERVER,
-        )
-        ready = json.dumps({"ready": True, "url": url, "model": engine.info.model})
-        _Server(config, ready).run(sockets=[bound])
-
-
-def _check_tls(certificate: Path | None, key: Path | None) -> None:
-    if certificate is None and key is None:
-        return
-    try:
-        if certificate is None or key is None:
-            raise OSError
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError):
-        raise InputError("The TLS certificate and key are not a certificate and its key (PEM).") from None
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A socket that holds the address and does not listen yet: until the engine is there, connections are refused."""
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError:
-        bound.close()
-        raise InputError(
-            f"Cannot listen on port {port} there.", hint="Choose another --port, or 0."
-        ) from None
-    return bound
+        told = {"model": engine.info.model}
+        run(make_app(engine), bound, told, tls=tls, timeout_graceful_shutdown=5, timeout_keep_alive=75)
 
 
 def serve(

@@ -70,7 +70,7 @@ def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> No
 def test_every_module_and_data_file_of_a_gateway_is_listed() -> None:
     """Write the list anew (deploy/README.md, SGX) when this fails."""
     code = (
-        "import sys, cmif.cli.main, cmif.cli.attested, cmif.cli.listen, cmif.gateway.app, cmif.gateway.store;"
+        "import sys, cmif.cli.main, cmif.cli.attested, cmif.listen, cmif.gateway.app, cmif.gateway.store;"
         "from cmif.enclave.policy import Policy, detectors_for; detectors_for(Policy.named('content'));"
         "print('\\n'.join(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'cmif'))"
     )
