@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from training.model import Shape
@@ -56,11 +57,7 @@ The weights are licensed Apache-2.0. The CC BY 4.0 sources are MedQuAD (Ben Abac
 
 `make model`. The first two layers start with previous-token and induction heads written in by hand
 (`training/wiring.py`), so that the model can copy before it can read; Muon for the matrices, AdamW for embeddings and
-norms; loss on answers only in the field, on every piece in general text.
-
-The shipped weights come from one run that was stopped and resumed while its recipe was being found: its first 720 steps
-saw conversations of fewer turns, and the task shares and digit exercises of the later steps came in along the way. The
-phases below are the ones it went through; a fresh run uses today's conversations throughout.
+norms; loss on answers only in the conversations, on every piece in general text. The rate falls linearly over a phase.
 """
 
 EXACT = """
@@ -101,15 +98,15 @@ def card(figures: dict[str, Any], shape: Shape, phases: Sequence[Phase]) -> str:
     """Markdown with the front matter of a model hub."""
     per_layer = 4 * shape.hidden**2 + 3 * shape.hidden * shape.ffn + 2 * shape.hidden
     parameters = shape.vocab * shape.hidden + shape.layers * per_layer + shape.hidden
-    tokens = sum(p.steps * (p.mix.field + p.mix.text + p.mix.repeat) for p in phases)
+    tokens = sum(p.steps * sum(astuple(p.mix)) for p in phases)
     licences = "\n".join(f"- {name}: {licence}" for name, licence in LICENCES.items())
     hidden, unseen = figures["surrogate"], figures["direct"]
     return "\n".join(
         [
             HEAD.format(parameters=parameters / 1e6, tokens=tokens / 1e6, shape=shape, licences=licences),
             _table(
-                ("phase", "steps", "field, text, repeat tokens a step", "rate"),
-                ((p.name, p.steps, f"{p.mix.field}, {p.mix.text}, {p.mix.repeat}", _rate(p)) for p in phases),
+                ("phase", "steps", "tokens a step: long, short, text, repeat", "rate"),
+                ((p.name, p.steps, ", ".join(map(str, astuple(p.mix))), _rate(p)) for p in phases),
             ),
             EXACT,
             _table(

@@ -20,14 +20,15 @@ from training.repeat import batches
 from training.sources import held_out, paragraphs
 
 ROW = 128
-MICRO = 1024
+MICRO = 512
 _WIDTH = 16
 
-FIELDS: dict[str, tuple[int, tuple[int, ...]]] = {
-    "long": (24_000, (1, 4, 6, 8)),
-    "short": (16_000, (1, 1, 1, 2, 3)),
+FIELDS: dict[str, tuple[int, tuple[int, ...], float]] = {
+    "long": (36_000, (1, 4, 6, 8), 0.1),
+    "short": (60_000, (1, 1, 1, 2, 3), 0.25),
 }
-"""Conversations to make, and how many turns they may have: many teach looking up, few teach the first answer."""
+"""Conversations to make, how many turns they may have (many teach looking up, few teach the first answer), and how
+often the first question stands before the text, the hardest place for it."""
 
 
 def encode(
@@ -50,13 +51,14 @@ def encode(
 
 def make_field(tokenizer: Tokenizer, out: Path, seed: int, name: str) -> None:
     """Conversations of one of :data:`FIELDS`."""
-    n, turns = FIELDS[name]
+    n, turns, before = FIELDS[name]
     rng = random.Random(f"{name} {seed}")
     values = Values(rng)
     rows: list[np.ndarray] = []
     masks: list[np.ndarray] = []
     for _ in range(0, n, 2000):
-        ids, mask = encode(tokenizer, [conversation(rng, values, rng.choice(turns)) for _ in range(2000)])
+        talks = [conversation(rng, values, rng.choice(turns), before=before) for _ in range(2000)]
+        ids, mask = encode(tokenizer, talks)
         rows += [np.array(r, np.uint16) for r in ids]
         masks += [np.array(m, bool) for m in mask]
     starts = np.cumsum([0, *(len(r) for r in rows)])
@@ -88,11 +90,12 @@ def make_text(tokenizer: Tokenizer, out: Path, data: Path, seed: int, tokens: in
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Tokens of each stream in one step."""
+    """Tokens of each stream in one step: long and short conversations, general text, copy exercises."""
 
-    field: int
-    text: int
-    repeat: int
+    long: int = 0
+    short: int = 0
+    text: int = 0
+    repeat: int = 0
 
 
 class Field:
@@ -131,10 +134,11 @@ class Corpus:
         ids[:, 0] = BOS
         return Batch(ids, np.ones(ids.shape, bool))
 
-    def step(self, seed: int, step: int, mix: Mix, field: str = "long") -> list[tuple[str, Batch]]:
+    def step(self, seed: int, step: int, mix: Mix) -> list[tuple[str, Batch]]:
         """The micro-batches of one step, each about ``MICRO`` tokens of one stream."""
         rng = np.random.default_rng([seed, step])
-        out = [("field", self.fields[field].batch(rng, size)) for size in _cut(mix.field)]
+        out = [("long", self.fields["long"].batch(rng, size)) for size in _cut(mix.long)]
+        out += [("short", self.fields["short"].batch(rng, size)) for size in _cut(mix.short)]
         out += [("text", self.general(rng, size)) for size in _cut(mix.text)]
         return out + [("repeat", next(batches(rng, size))) for size in _cut(mix.repeat)]
 

@@ -26,19 +26,10 @@ from training.words import measure
 
 TEXT_TOKENS = 5_000_000
 
-_WIDE = Mix(field=3072, text=1024, repeat=512)
-_EARLY = Mix(field=2048, text=512, repeat=256)
-_SHORT = Mix(field=2048, text=256, repeat=128)
-
 PHASES = [
-    Phase("copy", 300, Mix(field=0, text=0, repeat=4096), rate=0.75),
-    Phase("mix", 286, _WIDE, text=0.4),
-    Phase("more", 67, _EARLY, text=0.4),
-    Phase("decay", 399, _EARLY, rate=0.6, last=0.75, text=0.4),
-    Phase("settle", 241, _SHORT, rate=0.35, last=0.9, repeat=0.2, meaning=True),
-    Phase("more turns", 1973, Mix(field=2048, text=256, repeat=256), rate=0.31, last=0.14),
-    Phase("first turns", 700, _SHORT, rate=0.22, last=0.02, repeat=0.2, field="short"),
-    Phase("again", 800, _SHORT, rate=0.25, last=0.02, repeat=0.2, field="short"),
+    Phase("copy", 250, Mix(repeat=4096), rate=0.75),
+    Phase("mix", 450, Mix(long=2048, short=1024, text=1024, repeat=512), text=0.4, meaning=True),
+    Phase("read", 5000, Mix(long=1024, short=2048, text=256, repeat=256), last=0.02, repeat=0.2),
 ]
 
 

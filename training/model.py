@@ -19,7 +19,7 @@ class Shape:
 
     vocab: int = 8192
     hidden: int = 256
-    layers: int = 4
+    layers: int = 6
     heads: int = 8
     ffn: int = 512
     context: int = 1024

@@ -27,9 +27,8 @@ from training.wiring import give_meaning, wire
 class Phase:
     """``steps`` steps of one mix. The rate falls linearly from ``rate`` to ``last`` times itself over the phase.
 
-    ``text`` and ``repeat`` weigh the loss of those streams against the field's; ``field`` names the
-    conversations. ``meaning``: word meaning is added to
-    the embedding before the first step (:mod:`training.meaning`).
+    ``text`` and ``repeat`` weigh the loss of those streams against the conversations'. ``meaning``: word meaning is
+    added to the embedding before the first step (:mod:`training.meaning`).
     """
 
     name: str
@@ -40,10 +39,9 @@ class Phase:
     text: float = 0.1
     repeat: float = 0.4
     meaning: bool = False
-    field: str = "long"
 
     def weight(self, stream: str) -> float:
-        return {"field": 1.0, "text": self.text, "repeat": self.repeat}[stream]
+        return {"text": self.text, "repeat": self.repeat}.get(stream, 1.0)
 
 
 MATRIX_RATE = 0.01
@@ -141,7 +139,7 @@ def run(
                     continue
                 if at == 0 and phase.meaning:
                     give_meaning(model, meaning(corpus.text, shape.hidden // 2 - 8, seed))
-                batches = corpus.step(seed, step, phase.mix, phase.field)
+                batches = corpus.step(seed, step, phase.mix)
                 for (name, batch), (loss, right) in zip(
                     batches, workers.gradients(batches, phase.weight), strict=True
                 ):

@@ -53,22 +53,27 @@ def document(rng: random.Random, values: Values, trade: Trade, sentences: int) -
     return glue.join(parts), facts
 
 
-def ask(rng: random.Random, text: str, question: str) -> str:
-    """One way a person would put a text and a question into a message."""
-    way = rng.random()
-    if way < 0.55:
-        return f"{text}\n\n{question}"
-    if way < 0.75:
-        return f"{text}\n\nQuestion: {question}"
-    if way < 0.85:
-        return f"{rng.choice(('Read this text', 'Here is a text', 'Text', 'Document', 'Note'))}: {text}\n\n{question}"
-    if way < 0.93:
+def ask(rng: random.Random, text: str, question: str, before: float = 0.08) -> str:
+    """One way a person would put a text and a question into a message; ``before``: how often the question leads."""
+    if rng.random() < before:
         return f"{question}\n\n{text}"
+    way = rng.random()
+    if way < 0.6:
+        return f"{text}\n\n{question}"
+    if way < 0.82:
+        return f"{text}\n\nQuestion: {question}"
+    if way < 0.92:
+        return f"{rng.choice(('Read this text', 'Here is a text', 'Text', 'Document', 'Note'))}: {text}\n\n{question}"
     return f"{text} {question}"
 
 
-def conversation(rng: random.Random, values: Values, turns: int = 4, only: str | None = None) -> Conversation:
-    """A conversation with up to ``turns`` turns; ``only`` restricts it to one kind of turn (``extract``, ...)."""
+def conversation(
+    rng: random.Random, values: Values, turns: int = 4, only: str | None = None, before: float = 0.08
+) -> Conversation:
+    """A conversation with up to ``turns`` turns; ``only`` restricts it to one kind of turn (``extract``, ...).
+
+    ``before``: how often the first question stands before the text.
+    """
     trade = rng.choice(TRADES)
     kinds = ("extract", "refuse", "summary", "todo", "urgency", "sentiment", "polite", "talk")
     main = only or rng.choices(kinds, (52, 10, 10, 9, 5, 5, 8, 1))[0]
@@ -103,7 +108,7 @@ def conversation(rng: random.Random, values: Values, turns: int = 4, only: str |
                 "What must be done?",
             )
         )
-        todo.append(Turn(question, "\n".join(f"- {a[0].upper()}{a[1:]}." for a in actions), main))
+        todo.append(Turn(question, "\n".join(f"- {action}" for action in actions), main))
     if main in ("urgency", "sentiment"):
         table = URGENCY if main == "urgency" else GRADES
         grade = rng.choice(tuple(table))
@@ -130,7 +135,8 @@ def conversation(rng: random.Random, values: Values, turns: int = 4, only: str |
                 f"Summarise the {trade.document}.",
             )
         )
-        todo.append(Turn(question, trade.summary.format(**facts), main))
+        # a name that opened the answer would be cut into other pieces than the same name after a space
+        todo.append(Turn(question, f"Summary: {trade.summary.format(**facts)}", main))
     known = list(facts)
     absent = [name for name in trade.slots if name not in facts]
     if main == "refuse":
@@ -156,7 +162,7 @@ def conversation(rng: random.Random, values: Values, turns: int = 4, only: str |
     if not only and main != "extract" and rng.random() < 0.5:
         rng.shuffle(todo)
     first = todo[0]
-    todo[0] = Turn(ask(rng, text, first.question), first.answer, first.kind, first.slot, first.value)
+    todo[0] = Turn(ask(rng, text, first.question, before), first.answer, first.kind, first.slot, first.value)
     return Conversation(text, tuple(todo), facts, trade.name)
 
 

@@ -77,7 +77,7 @@ def test_wired_heads_copy_before_any_training_and_random_ones_do_not() -> None:
 
 
 def test_two_threads_give_the_gradient_of_one() -> None:
-    stream = [("field", exercise(repetition)), ("field", exercise(recall)), ("text", exercise(span))]
+    stream = [("long", exercise(repetition)), ("long", exercise(recall)), ("text", exercise(span))]
     gradients = []
     for threads in (1, 2):
         model = fresh(SMALL, seed=0)
