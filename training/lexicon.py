@@ -85,14 +85,12 @@ def _top(counts: dict[str, int], n: int, always: Iterable[str] = ()) -> list[tup
     return sorted(ranked, key=lambda item: (-item[1], item[0]))
 
 
-def write(rows: list[tuple[str, str, int]], out: Path) -> None:
-    """Gzip without a time stamp or name: the same rows give the same bytes."""
-    text = "".join(f"{word}\t{cls}\t{uses}\n" for word, cls, uses in rows)
+def compress(text: str) -> bytes:
+    """Gzip without a time stamp or name: the same text gives the same bytes."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=9, mtime=0) as file:
         file.write(text.encode())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def main() -> None:
@@ -102,7 +100,7 @@ def main() -> None:
     args = parser.parse_args()
     texts = (text for _, _, text in paragraphs(args.data, books=BOOKS))
     rows = lexicon(*count(texts))
-    write(rows, args.out)
+    args.out.write_bytes(compress("".join(f"{word}\t{cls}\t{uses}\n" for word, cls, uses in rows)))
     print(
         {cls: sum(row[1] == cls for row in rows) for cls in ("word", "name", "number")},
         args.out.stat().st_size,

@@ -30,9 +30,10 @@ def embedded_split() -> Path:
     default = files("cmif.provider").joinpath("data/default")
     if not default.joinpath("config.json").is_file():
         raise InputError("This installation carries no embedded model.", hint="Give --bundle.")
-    sums = default.joinpath("SHA256SUMS").read_bytes()
-    words = files("cmif.provider").joinpath("data/words.tsv.gz").read_bytes()
-    out = _base("XDG_CACHE_HOME", ".cache") / f"default-{hashlib.sha256(sums + words).hexdigest()[:16]}"
+    made_of = hashlib.sha256(default.joinpath("SHA256SUMS").read_bytes())
+    for name in ("words.tsv.gz", "constraints.txt.gz"):
+        made_of.update(files("cmif.provider").joinpath("data", name).read_bytes())
+    out = _base("XDG_CACHE_HOME", ".cache") / f"default-{made_of.hexdigest()[:16]}"
     if not (out / "server").is_dir():
         from cmif.provider.split import split
 

@@ -56,7 +56,6 @@ class Bench:
             self.lexicon,
             self.space.rows,
             self.task,
-            s.data,
             kind=s.vectors,
             weights=s.weights,
             axis=s.axis,

@@ -44,7 +44,7 @@ class Settings:
     limit: int = 0
     k: int = DEFAULT_K
     gamma: Fraction = DEFAULT_GAMMA
-    vectors: str = "rows"
+    vectors: str = "counterfit"
     weights: str = "public"
     axis: float = 0.0
     decode: str = ""

@@ -2,8 +2,8 @@
 the text under test.
 
 ========== ===============================================================================================
-rows       the model's own embedding rows, centred (what `cmif split` uses)
-counterfit rows and counter-fitted rows side by side (constraint files in DATA/counterfit)
+rows       the model's own embedding rows, centred
+counterfit rows and counter-fitted rows side by side, with the constraints that ship (what `cmif split` uses)
 body       the pooled output of the whole model for the word alone, centred
 ========== ===============================================================================================
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -31,10 +30,10 @@ from cmif.privacy.vectors import (
     counter_fit,
     features,
     frequency_weights,
-    read_pairs,
     task_axis,
     unit_rows,
 )
+from cmif.provider.lexicon import public_constraints
 
 KINDS = ("rows", "counterfit", "body")
 WEIGHTS = ("public", "field")
@@ -53,9 +52,8 @@ def build(
     lexicon: Lexicon,
     rows: np.ndarray,
     task: Task,
-    data: Path | None,
     *,
-    kind: str = "rows",
+    kind: str = "counterfit",
     weights: str = "public",
     axis: float = 0.0,
 ) -> WordSpace:
@@ -73,9 +71,7 @@ def build(
     if kind == "body":
         centred = centred_rows(model.body_vectors(words))
     elif kind == "counterfit":
-        if data is None or not (data / "counterfit").is_dir():
-            raise InputError("counter-fitted vectors need the folder counterfit/ in --data DIR")
-        fitted = _fitted(centred, words, data / "counterfit", model.name)
+        fitted = _fitted(centred, words, model.name)
     polarity = task_axis(centred, words, log_odds(task, lexicon)) if axis else None
     vectors = unit_rows(features(centred, fitted, polarity, axis))
     counts = lexicon.counts[:n] / lexicon.counts[:n].sum()
@@ -87,16 +83,11 @@ def build(
     return WordSpace(vectors, frequency_weights(counts * 1e6))
 
 
-def _fitted(centred: np.ndarray, words: Sequence[str], folder: Path, model: str) -> np.ndarray:
-    def lines(*names: str) -> list[str]:
-        return [line for name in names for line in (folder / name).read_text("utf-8").splitlines()]
-
-    def make() -> dict[str, np.ndarray]:
-        synonyms = read_pairs(lines("ppdb_synonyms.txt"), words)
-        antonyms = read_pairs(lines("ppdb_antonyms.txt", "wordnet_antonyms.txt"), words)
-        return {"vectors": counter_fit(centred, synonyms, antonyms)}
-
-    return cache.arrays("counterfit", [model, *words], make)["vectors"]
+def _fitted(centred: np.ndarray, words: Sequence[str], model: str) -> np.ndarray:
+    synonyms, antonyms = public_constraints(words)
+    key = [model, *words, synonyms.tobytes().hex(), antonyms.tobytes().hex()]
+    made = cache.arrays("counterfit", key, lambda: {"vectors": counter_fit(centred, synonyms, antonyms)})
+    return made["vectors"]
 
 
 def log_odds(task: Task, lexicon: Lexicon) -> dict[str, float]:

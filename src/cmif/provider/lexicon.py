@@ -1,12 +1,14 @@
 """The public lexicon a privacy table is built over, and its words as vectors of the model being split.
 
 The words and their counts are those of public text (``data/words.tsv.gz``, made by ``training/lexicon.py``): never of
-anybody's prompts, so the table is independent of every input.
+anybody's prompts, so the table is independent of every input. So are the synonyms and antonyms that counter-fitting
+takes (``data/constraints.txt.gz``, made by ``training/constraints.py``).
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from cmif.enclave.tokenise import Tokeniser
 from cmif.errors import BundleError
+from cmif.privacy.vectors import counter_fit, features, read_pairs, unit_rows
 from cmif.types import WordClass
 
 _CLASSES = {"word": WordClass.WORD, "name": WordClass.NAME, "number": WordClass.NUMBER}
@@ -31,8 +34,7 @@ class Lexicon:
 
 def public_lexicon() -> Lexicon:
     """The lexicon that ships with the package."""
-    raw = gzip.decompress(files("cmif.provider").joinpath("data/words.tsv.gz").read_bytes()).decode("utf-8")
-    rows = [line.split("\t") for line in raw.splitlines() if line]
+    rows = [line.split("\t") for line in _lines("words.tsv.gz")]
     if any(len(row) != 3 or row[1] not in _CLASSES for row in rows):
         raise BundleError("The shipped word list is malformed.", hint="Reinstall cmif.")
     return Lexicon(
@@ -40,6 +42,18 @@ def public_lexicon() -> Lexicon:
         classes=np.array([_CLASSES[row[1]] for row in rows], dtype=np.uint8),
         counts=np.array([float(row[2]) for row in rows]),
     )
+
+
+def public_constraints(words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Synonyms and antonyms among ``words`` that ship with the package: index pairs int64 [m, 2] each."""
+    lines = _lines("constraints.txt.gz")
+    synonyms, antonyms = (read_pairs([line[2:] for line in lines if line[0] == sign], words) for sign in "+-")
+    return synonyms, antonyms
+
+
+def word_space(centred: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float32]:
+    """What the partition works in: centred rows [n, d] beside the same rows counter-fitted, unit float32 [n, 2d]."""
+    return unit_rows(features(centred, counter_fit(centred, *public_constraints(words))))
 
 
 def word_vectors(
@@ -51,3 +65,8 @@ def word_vectors(
         pieces = rows[tokeniser.pieces(f" {word}")]
         vectors[i] = (pieces.astype(np.uint32) << 16).view(np.float32).mean(axis=0)
     return vectors
+
+
+def _lines(name: str) -> list[str]:
+    raw = files("cmif.provider").joinpath("data", name).read_bytes()
+    return gzip.decompress(raw).decode("utf-8").splitlines()

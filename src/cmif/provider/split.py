@@ -24,7 +24,7 @@ from cmif.privacy.build import build_table
 from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif.provider.architectures import require_row_lookup
 from cmif.provider.checkpoint import embedding_rows, header, weight_files
-from cmif.provider.lexicon import public_lexicon, word_vectors
+from cmif.provider.lexicon import public_lexicon, word_space, word_vectors
 
 BODY = "body.json"
 _MAX_FP32_PARAMETERS = 2_000_000_000
@@ -168,7 +168,7 @@ def _write_client(client: Path, source: Path, rows: NDArray[np.uint16], digest: 
     if tokeniser.vocab > rows.shape[0]:
         raise InputError(f"The tokenizer has {tokeniser.vocab} ids, the table only {rows.shape[0]} rows.")
     lexicon = public_lexicon()
-    vectors = centred_rows(word_vectors(lexicon.words, tokeniser, rows))
+    vectors = word_space(centred_rows(word_vectors(lexicon.words, tokeniser, rows)), lexicon.words)
     table = build_table(
         lexicon.words, lexicon.classes, vectors, bundle=digest, weights=frequency_weights(lexicon.counts)
     )
