@@ -29,7 +29,7 @@ TEXT_TOKENS = 5_000_000
 PHASES = [
     Phase("copy", 250, Mix(repeat=4096), rate=0.75),
     Phase("mix", 450, Mix(long=2048, short=1024, text=1024, repeat=512), text=0.4, meaning=True),
-    Phase("read", 4500, Mix(long=1024, short=2048, text=256, repeat=256), last=0.02, repeat=0.2),
+    Phase("read", 4300, Mix(long=1024, short=2048, text=256, repeat=256), last=0.02, repeat=0.2),
 ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
 import torch
 
@@ -61,7 +61,9 @@ def fresh(shape: Shape, seed: int) -> Llama:
 
 
 class Workers:
-    """Two threads that take micro-batches from one queue: a core that others slow down holds nobody up."""
+    """Two threads that share the micro-batches of a step by turns: which thread sums what is fixed, so that a seed gives
+    the same weights, bit for bit, on the same kind of processor.
+    """
 
     def __init__(self, model: Llama, threads: int = 2) -> None:
         torch.set_num_threads(1)
@@ -80,21 +82,15 @@ class Workers:
         """Adds the weighted mean gradient of each stream to ``model``; (loss, share right) of each micro-batch."""
         share = {name: weight(name) / sum(n == name for n, _ in batches) for name, _ in batches}
         results: list[tuple[float, float]] = [(0.0, 0.0)] * len(batches)
-        queue = iter(enumerate(batches))
-        lock = Lock()
 
-        def work(replica: Llama) -> None:
-            while True:
-                with lock:
-                    taken = next(queue, None)
-                if taken is None:
-                    return
-                at, (name, batch) = taken
+        def work(first: int, replica: Llama) -> None:
+            for at in range(first, len(batches), len(self.replicas)):
+                name, batch = batches[at]
                 loss, right, _ = loss_of(replica, batch)
                 (loss * share[name]).backward()
                 results[at] = (loss.item(), right)
 
-        list(self.pool.map(work, self.replicas))
+        list(self.pool.map(work, range(len(self.replicas)), self.replicas))
         for replica in self.replicas[1:]:
             for mine, theirs in zip(replica.parameters(), self.model.parameters(), strict=True):
                 if mine.grad is not None:

@@ -110,3 +110,18 @@ def test_the_recipe_is_alive() -> None:
         right.append(share)
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 1
     assert np.mean(right[-5:]) > 0.4
+
+
+def test_a_seed_gives_the_same_weights_bit_for_bit() -> None:
+    def train() -> list[torch.Tensor]:
+        model = fresh(SMALL, seed=3)
+        optimiser = Optimiser(model)
+        workers = Workers(model)
+        for seed in range(3):
+            stream = batches(np.random.default_rng(seed), 512)
+            workers.gradients([("repeat", next(stream)) for _ in range(3)])
+            optimiser.step(0.01, 1e-3, workers.pool)
+        return [p.detach().clone() for p in model.parameters()]
+
+    for one, other in zip(train(), train(), strict=True):
+        assert torch.equal(one, other)
