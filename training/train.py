@@ -61,8 +61,8 @@ def fresh(shape: Shape, seed: int) -> Llama:
 
 
 class Workers:
-    """Two threads that share the micro-batches of a step by turns: which thread sums what is fixed, so that a seed gives
-    the same weights, bit for bit, on the same kind of processor.
+    """Two threads that share the micro-batches of a step by turns: which thread sums what is fixed, so that a seed
+    gives the same weights, bit for bit, on the same kind of processor.
     """
 
     def __init__(self, model: Llama, threads: int = 2) -> None:
