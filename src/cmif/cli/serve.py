@@ -42,11 +42,21 @@ def split(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Directory for the halves, OUT/client and OUT/server.")
     ],
+    k: Annotated[
+        int | None, typer.Option(help="Words a bucket of the privacy table has at least; default 16.")
+    ] = None,
+    epsilon: Annotated[float | None, typer.Option(help="eps_in of one sanitised word; default 1.")] = None,
 ) -> None:
     """Split a model into a client bundle (for the enclave) and a server body (for the engine)."""
+    from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K
     from cmif.provider.split import split as split_model
 
-    done = split_model(model, out)
+    done = split_model(
+        model,
+        out,
+        k=DEFAULT_K if k is None else k,
+        epsilon=DEFAULT_EPSILON if epsilon is None else epsilon,
+    )
     typer.echo(
         json.dumps(
             {

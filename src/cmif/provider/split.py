@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cmif.enclave.bundle import FILES, FORMAT, MANIFEST, ROWS, TABLE, TEMPLATE, TOKENIZER
 from cmif.enclave.tokenise import Tokeniser
 from cmif.errors import BundleError, InputError
-from cmif.privacy.build import build_table
+from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K, build_table
+from cmif.privacy.table import Table
 from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif.provider.architectures import require_row_lookup
 from cmif.provider.checkpoint import embedding_rows, header, weight_files
@@ -41,11 +42,14 @@ class Split:
     self_test: float
 
 
-def split(model: str, out: Path) -> Split:
+def split(model: str, out: Path, *, k: int = DEFAULT_K, epsilon: float = DEFAULT_EPSILON) -> Split:
     """Split ``model`` (a Hugging Face directory or hub id) into ``out/client`` and ``out/server``.
 
+    ``k`` and ``epsilon`` are those of the privacy table: words a bucket has at least, eps_in of one word.
+
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
-    directory that is not a model or an ``out`` that already holds a split, :class:`BundleError` if the self-test fails.
+    directory that is not a model or an ``out`` that already holds a split, :class:`MechanismError` for ``k`` and
+    ``epsilon`` that give no table, :class:`BundleError` if the self-test fails.
     """
     source = _resolve(model)
     for half in ("client", "server"):
@@ -66,7 +70,8 @@ def split(model: str, out: Path) -> Split:
         norm = float(np.sqrt(max(np.square(block).sum(axis=1).max() for block in _float_blocks(rows))))
         shared = {"format": FORMAT, "model": digest, "hidden": rows.shape[1], "vocab": rows.shape[0],
                   "context": int(config["max_position_embeddings"]), "max_norm": norm}  # fmt: skip
-        special = _write_client(client, source, rows, digest)
+        tokeniser, special = _write_client(client, source, rows)
+        _table(tokeniser, rows, digest, k, epsilon).save(client / TABLE)
         manifest = {
             **shared,
             "name": source.name,
@@ -145,8 +150,17 @@ def _eos(source: Path, config: dict[str, Any]) -> list[int]:
     return [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
 
 
-def _write_client(client: Path, source: Path, rows: NDArray[np.uint16], digest: str) -> dict[str, str]:
-    """Everything but the manifest; the special tokens' texts by name."""
+def _table(tokeniser: Tokeniser, rows: NDArray[np.uint16], digest: str, k: int, epsilon: float) -> Table:
+    lexicon = public_lexicon()
+    vectors = word_space(centred_rows(word_vectors(lexicon.words, tokeniser, rows)), lexicon.words)
+    weights = frequency_weights(lexicon.counts)
+    return build_table(
+        lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, weights=weights
+    )
+
+
+def _write_client(client: Path, source: Path, rows: NDArray[np.uint16]) -> tuple[Tokeniser, dict[str, str]]:
+    """Rows, tokenizer and chat template; the tokeniser they make, and the special tokens' texts by name."""
     if not (source / TOKENIZER).is_file():
         raise InputError(
             "The model directory has no tokenizer.json.", hint="Save the tokenizer in its fast form."
@@ -167,13 +181,7 @@ def _write_client(client: Path, source: Path, rows: NDArray[np.uint16], digest: 
     )
     if tokeniser.vocab > rows.shape[0]:
         raise InputError(f"The tokenizer has {tokeniser.vocab} ids, the table only {rows.shape[0]} rows.")
-    lexicon = public_lexicon()
-    vectors = word_space(centred_rows(word_vectors(lexicon.words, tokeniser, rows)), lexicon.words)
-    table = build_table(
-        lexicon.words, lexicon.classes, vectors, bundle=digest, weights=frequency_weights(lexicon.counts)
-    )
-    table.save(client / TABLE)
-    return special
+    return tokeniser, special
 
 
 def _token_text(token: str | dict[str, Any]) -> str:
