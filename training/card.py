@@ -10,6 +10,8 @@ from training.model import Shape
 from training.sources import LICENCES
 from training.train import Phase
 
+POLICIES = ("entities", "off", "content")
+
 TASKS = {
     "extract": "one fact",
     "refuse": "a fact that the text does not hold",
@@ -63,9 +65,9 @@ norms; loss on answers only in the conversations, on every piece in general text
 EXACT = """
 ## Exact answers on 500 held-out prompts
 
-Greedy, the whole answer compared, originals never seen in training. *Surrogates*: entities replaced by draws from the
-public lists before the model sees the prompt and restored after, as a perfect detector would under policy `entities`.
-*Unseen*: the originals as they are (policy `off`).
+Greedy, the whole restored answer compared, originals never seen in training, all through a real gateway and engine.
+Policy `entities`: the model sees surrogates for what the detectors find. `off`: it sees the originals. `content`: every
+word but stop words is redrawn as well (K = 16, epsilon 1 a word), so few prompts still ask what was asked.
 """
 
 WORDS = """
@@ -100,7 +102,7 @@ def card(figures: dict[str, Any], shape: Shape, phases: Sequence[Phase]) -> str:
     parameters = shape.vocab * shape.hidden + shape.layers * per_layer + shape.hidden
     tokens = sum(p.steps * sum(astuple(p.mix)) for p in phases)
     licences = "\n".join(f"- {name}: {licence}" for name, licence in LICENCES.items())
-    hidden, unseen = figures["surrogate"], figures["direct"]
+    scores = [figures[policy] for policy in POLICIES]
     return "\n".join(
         [
             HEAD.format(parameters=parameters / 1e6, tokens=tokens / 1e6, shape=shape, licences=licences),
@@ -110,13 +112,13 @@ def card(figures: dict[str, Any], shape: Shape, phases: Sequence[Phase]) -> str:
             ),
             EXACT,
             _table(
-                ("task", "prompts", "surrogates", "unseen"),
-                ((text, *_cells(hidden, unseen, task)) for task, text in TASKS.items() if task in hidden),
+                ("task", "prompts", *POLICIES),
+                ((text, *_cells(scores, task)) for task, text in TASKS.items() if task in scores[0]),
             ),
             "\nExtraction by fact:\n",
             _table(
-                ("fact", "prompts", "surrogates", "unseen"),
-                ((key.split(".")[1], *_cells(hidden, unseen, key)) for key in hidden if "." in key),
+                ("fact", "prompts", *POLICIES),
+                ((key.split(".")[1], *_cells(scores, key)) for key in scores[0] if "." in key),
             ),
             WORDS.format(**figures["perplexity"], **figures["simlex"]),
             _table(
@@ -138,8 +140,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _cells(hidden: dict[str, Any], unseen: dict[str, Any], key: str) -> tuple[int, str, str]:
-    return hidden[key]["n"], f"{100 * hidden[key]['exact']:.1f} %", f"{100 * unseen[key]['exact']:.1f} %"
+def _cells(scores: Sequence[dict[str, Any]], key: str) -> list[object]:
+    return [scores[0][key]["n"], *(f"{100 * score[key]['exact']:.1f} %" for score in scores)]
 
 
 def _rate(phase: Phase) -> str:

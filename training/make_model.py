@@ -15,12 +15,13 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from training import tokenizer as pieces
-from training.card import card
+from training.card import POLICIES, card
 from training.data import FIELDS, Corpus, Mix, make_field, make_text
 from training.evaluate import exact, local
 from training.export import export, sums
 from training.model import Shape
 from training.sources import DATA
+from training.through import gateway, halves
 from training.train import Phase, run
 from training.words import measure
 
@@ -62,9 +63,11 @@ def main() -> None:
 
 def describe(folder: Path, data: Path, out: Path) -> None:
     """Measure the model in ``folder``; write the figures to ``out`` and the card and sums beside the weights."""
-    answer = local(folder)
-    figures: dict[str, object] = {mode: exact(answer, 500, mode)[0] for mode in ("surrogate", "direct")}
-    figures |= measure(folder, answer, data)
+    figures: dict[str, object] = measure(folder, local(folder), data)
+    with halves(folder) as (client, engine):
+        for policy in POLICIES:
+            with gateway(client, engine, policy) as answer:
+                figures[policy] = exact(answer, 500, "direct")[0]
     out.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card(figures, Shape(), PHASES), encoding="utf-8")
     sums(folder)
