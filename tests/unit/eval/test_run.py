@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attacks import context
 from typer.testing import CliRunner
 
 from cmif.errors import InputError, MechanismError
@@ -178,3 +179,15 @@ def test_the_command_prints_one_json_object(
         ("none", 1.0),
         ("rr", 2.0),
     ]
+
+
+def test_the_context_attack_reads_a_release_and_more_of_it_at_a_large_epsilon(
+    tiny_data: Path, tiny_models: tuple[Path, Path], word_list: Path
+) -> None:
+    chosen = _settings(
+        tiny_data, tiny_models[0], word_list, attacker=str(tiny_models[1]), attacker_documents=5
+    )
+    found = context.show(run.Bench(chosen), epsilons=(0.5, 12.0))
+    assert len(found) == 6
+    for reader in ("unigram", "bigram", "language model"):
+        assert 0 <= found[f"eps 0.5, {reader}"] < found[f"eps 12, {reader}"] <= 1
