@@ -60,6 +60,7 @@ The weights are licensed Apache-2.0. The CC BY 4.0 sources are MedQuAD (Ben Abac
 `make model`. The first two layers start with previous-token and induction heads written in by hand
 (`training/wiring.py`), so that the model can copy before it can read; Muon for the matrices, AdamW for embeddings and
 norms; loss on answers only in the conversations, on every piece in general text. The rate falls linearly over a phase.
+A seed gives the same weights bit for bit on one kind of processor; a full second run has not been made.
 """
 
 EXACT = """
@@ -87,8 +88,7 @@ LIMITS = """
 ## Limits
 
 - It reads short English texts written like its grammar; free wording, long texts and other fields fail often.
-- Summaries and lists of tasks are mostly wrong. A summary opens with a name, and a name at the start of an answer is
-  cut into other pieces than the same name after a space, so the model cannot copy it and invents one.
+- Lists of tasks are wrong about half the time; where the text does not hold the fact asked for, it often gives another.
 - Where a text holds several dates or several numbers it takes the wrong one in about one answer of five.
 - Long strings of digits lose or swap a digit more often than names do.
 - It has no world knowledge and no safety training. Names it gives may be wrong even where the sentence is fluent.
