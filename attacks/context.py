@@ -38,9 +38,7 @@ def show(bench: Bench, epsilons: Sequence[float] = (0.5, 1.0, 2.0, 4.0), seed: i
             lm_documents=bench.settings.attacker_documents,
         )
         readers = {"unigram": shares.unigram, "bigram": shares.bigram, "language model": shares.lm}
-        found |= {
-            f"eps {epsilon:g}, {name}": share for name, share in readers.items() if share is not None
-        }
+        found |= {f"eps {epsilon:g}, {name}": share for name, share in readers.items() if share is not None}
     return found
 
 

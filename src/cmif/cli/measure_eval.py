@@ -39,7 +39,7 @@ def evaluate(
         str, typer.Option(help="A causal or masked model for the language-model attack.")
     ] = "",
     attacker_documents: Annotated[int, typer.Option(help="Documents that attacker reads.")] = 100,
-    head: Annotated[str, typer.Option(help="probe or words; empty for the model's own.")] = "",
+    head: Annotated[str, typer.Option(help="probe, tuned or words; empty for the model's own.")] = "",
     lexicon: Annotated[
         Path | None, typer.Option(help="Another public word list (word, class, count; gzip).")
     ] = None,

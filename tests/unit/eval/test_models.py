@@ -52,16 +52,31 @@ def test_both_kinds_of_model_learn_a_task(
     assert (right == again).all()  # the second time from the cache
 
 
+@pytest.mark.parametrize("which", [0, 1])
 def test_fine_tuning_changes_the_body_and_leaves_the_table(
-    tiny_models: tuple[Path, Path], tiny_data: Path
+    which: int, tiny_models: tuple[Path, Path], tiny_data: Path
 ) -> None:
-    model, task = models.load(str(tiny_models[0])), tasks.load("sst2", tiny_data)
+    model, task = models.load(str(tiny_models[which])), tasks.load("sst2", tiny_data)
     rows, before = model.rows.copy(), model.pool(["the film is good ."])
     models.fine_tune(model, task, rate=1e-2)
-    assert not np.allclose(before, model.pool(["the film is good ."]))
+    tuned = model.pool(["the film is good ."])
+    assert not np.allclose(before, tuned)
     np.testing.assert_array_equal(model.body.get_input_embeddings().weight.detach().numpy(), rows)
-    with pytest.raises(InputError, match="encoder"):
-        models.fine_tune(models.load(str(tiny_models[1])), task)
+    again = models.load(str(tiny_models[which]))
+    models.Classifier(again, task, head="tuned")
+    assert not np.allclose(before, again.pool(["the film is good ."]))
+    models.fine_tune(twin := models.load(str(tiny_models[which])), task, rate=1e-2)
+    np.testing.assert_array_equal(tuned, twin.pool(["the film is good ."]))  # the seed decides
+
+
+def test_a_head_that_the_model_cannot_have_is_one_clear_error(
+    tiny_models: tuple[Path, Path], tiny_data: Path
+) -> None:
+    task = tasks.load("sst2", tiny_data)
+    with pytest.raises(InputError, match="unknown head"):
+        models.Classifier(models.load(str(tiny_models[0])), task, head="magic")
+    with pytest.raises(InputError, match="causal"):
+        models.Classifier(models.load(str(tiny_models[0])), task, head="words")
 
 
 def test_models_that_are_not_there_are_one_clear_error(tmp_path: Path) -> None:
