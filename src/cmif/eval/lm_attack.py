@@ -4,7 +4,8 @@ context.
 For every sensitive position the ``SHORTLIST`` likeliest candidates of the bigram posterior are put into the
 text, whose other sensitive words are the bigram attacker's guesses; the score is log posterior + w *
 log-likelihood under the model of the stretch around the position. w is chosen on one half of the documents
-and used on the other, both ways.
+and used on the other, both ways. Before that the model learns the task's training text, which the bigram
+attacker knows too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SHORTLIST = 6
 CONTEXT = 10  # words kept on each side
 WEIGHTS = (0.0, 0.15, 0.3, 0.5, 0.8, 1.2)
 BATCH = 96
+PIECES = 256
+LEARNT = 8000  # training texts at most
+MASKED = 0.15  # of the pieces, when a masked model learns
 
 
 class Attacker:
@@ -45,6 +49,32 @@ class Attacker:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
 
+    def learn(self, texts: Sequence[str], *, epochs: int = 2, rate: float = 5e-4, seed: int = 0) -> None:
+        """Go on training on ``texts`` (the first ``LEARNT``), as the model was trained: the next piece, or masked
+        ones. The seed decides the order and the masks.
+        """
+        texts = texts[:LEARNT]
+        steps = epochs * -(-len(texts) // BATCH)
+        optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.model.train()
+            for _ in range(epochs):
+                order = torch.randperm(len(texts)).tolist()
+                for start in range(0, len(order), BATCH):
+                    batch = self._batch([texts[i] for i in order[start : start + BATCH]])
+                    hit = batch["attention_mask"].bool()
+                    if self.masked:
+                        hit = hit & (torch.rand(hit.shape) < MASKED)
+                    logs, hit = self._logs(batch, hit)
+                    loss = -(logs * hit).sum() / hit.sum().clamp(min=1)
+                    optimiser.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimiser.step()
+                    schedule.step()
+        self.model.eval()
+
     @torch.inference_mode()
     def score(self, texts: Sequence[str], spans: Sequence[tuple[int, int]]) -> np.ndarray:
         """float64 [n]: log-likelihood of each text (causal), or of the pieces in its span with the span
@@ -54,23 +84,38 @@ class Attacker:
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            batch = self.tokenizer(
-                [texts[i] for i in chosen], padding=True, return_tensors="pt", return_offsets_mapping=True
-            )
-            ids, mask = batch["input_ids"], batch["attention_mask"]
+            batch = self._batch([texts[i] for i in chosen])
+            hit = batch["attention_mask"].bool()
             if self.masked:
                 edges = torch.tensor([spans[i] for i in chosen])
                 at = batch["offset_mapping"]
-                hit = (at[..., 0] < edges[:, 1:]) & (at[..., 1] > edges[:, :1]) & mask.bool()
-                logits = self.model(
-                    input_ids=ids.masked_fill(hit, self.tokenizer.mask_token_id), attention_mask=mask
-                ).logits
-            else:
-                logits = self.model(input_ids=ids, attention_mask=mask).logits[:, :-1]
-                ids, hit = ids[:, 1:], mask[:, 1:].bool()
-            logs = torch.log_softmax(logits.float(), -1).gather(-1, ids[..., None])[..., 0]
+                hit = hit & (at[..., 0] < edges[:, 1:]) & (at[..., 1] > edges[:, :1])
+            logs, hit = self._logs(batch, hit)
             out[chosen] = (logs * hit).sum(1).double().numpy()
         return out
+
+    def _batch(self, texts: list[str]) -> Any:
+        return self.tokenizer(
+            texts,
+            padding=True,
+            truncation=True,
+            max_length=PIECES,
+            return_tensors="pt",
+            return_offsets_mapping=True,
+        )
+
+    def _logs(self, batch: Any, hit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """float32 [n, pieces]: the log-probability of each piece, given those before it (causal; the first has none)
+        or those not in ``hit`` (masked); and ``hit`` for the same pieces.
+        """
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        if self.masked:
+            masked = ids.masked_fill(hit, self.tokenizer.mask_token_id)
+            logits = self.model(input_ids=masked, attention_mask=mask).logits
+        else:
+            logits = self.model(input_ids=ids, attention_mask=mask).logits[:, :-1]
+            ids, hit = ids[:, 1:], hit[:, 1:]
+        return torch.log_softmax(logits.float(), -1).gather(-1, ids[..., None])[..., 0], hit
 
 
 def rerank(

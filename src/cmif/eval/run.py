@@ -46,6 +46,8 @@ class Bench:
         train = [part for e in self.task.train for part in e.texts]
         self.language = language.build(train, settings.data)
         self.attacker = Attacker(settings.attacker) if settings.attacker else None
+        if self.attacker:
+            self.attacker.learn(train)
         self._partitions: dict[int, list[np.ndarray]] = {}
 
     @cached_property

@@ -98,3 +98,21 @@ def test_a_causal_attacker_scores_likelihoods(tiny_models: tuple[Path, Path]) ->
     expected = float(logs.gather(1, ids[0, 1:, None]).sum())
     assert scores[0] == pytest.approx(expected, rel=1e-4)
     assert scores[1] == 0.0  # one piece: nothing to predict
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_attacker_learns_the_fields_text(
+    which: int, tiny_models: tuple[Path, Path], tiny_data: Path
+) -> None:
+    import torch
+
+    task = tasks.load("sst2", tiny_data)
+    texts = [example.texts[0] for example in task.train]
+    scores = []
+    for epochs in (0, 4, 4):
+        torch.manual_seed(0)  # the masked one's head is new
+        attacker = Attacker(str(tiny_models[which]))
+        attacker.learn(texts, epochs=epochs, rate=1e-2)
+        scores.append(attacker.score(texts, [(4, 8)] * len(texts)).mean())
+    assert scores[1] > scores[0]
+    assert scores[1] == scores[2]  # the seed decides
