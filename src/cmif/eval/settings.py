@@ -31,8 +31,8 @@ class Settings:
     """What one run measures. ``limit``: test examples (0: all). ``attacker``: a causal or masked model, or
     none.
 
-    ``attacker_documents``: how many documents the language-model attacker reads. ``words``: size of the
-    public list used (0: all), to which the whole words of the model's own vocabulary are added.
+    ``attacker_documents``: how many documents the language-model attacker reads. ``words``: how many of the
+    public list's most frequent entries are used (0: all, as `cmif split` does).
     """
 
     task: str

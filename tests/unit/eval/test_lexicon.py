@@ -34,17 +34,3 @@ def test_a_malformed_line_is_named(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"film\tword\t3\nplot\tverb\t1\n"))
     with pytest.raises(InputError, match="line 2"):
         lexicon.load(path, frozenset())
-
-
-def test_whole_words_of_a_vocabulary_join_once() -> None:
-    vocabulary = {"film": 5, "##ing": 6, "thriller": 7, "the": 1, "1999": 9, "[PAD]": 0, "é": 8}
-    words = lexicon.with_vocabulary(tiny.words(), vocabulary, tiny.STOPS)
-    added = set(words.words[: words.sanitised]) - set(tiny.WORDS)
-    assert added == {"thriller", "1999"}
-    assert words.find("1999", WordClass.NUMBER) is not None
-
-
-def test_only_marked_tokens_of_a_byte_level_vocabulary_are_words() -> None:
-    vocabulary = {"Ġthriller": 1, "ing": 2, "Ġfilm": 3}
-    words = lexicon.with_vocabulary(tiny.words(), vocabulary, tiny.STOPS)
-    assert set(words.words[: words.sanitised]) - set(tiny.WORDS) == {"thriller"}

@@ -108,7 +108,7 @@ def test_the_public_word_list_is_well_formed() -> None:
     ]
     classes = Counter(row[1] for row in rows)
     assert set(classes) == {"word", "name", "number"}
-    assert 20_000 <= len(rows) <= 31_000
+    assert 20_000 <= len(rows) <= 37_000
     assert len({row[0] for row in rows}) == len(rows)
     assert all(word == word.lower() for word, cls, _ in rows if cls == "word")
     assert all(word[0].isupper() for word, cls, _ in rows if cls == "name")
