@@ -19,6 +19,7 @@ import torch
 from cmif.errors import InputError
 from cmif.eval.attacks import Observed, guesses
 from cmif.eval.mechanism import Likelihood
+from cmif.eval.models import by_length
 
 SHORTLIST = 6
 CONTEXT = 10  # words kept on each side
@@ -53,17 +54,15 @@ class Attacker:
         """Go on training on ``texts`` (the first ``LEARNT``), as the model was trained: the next piece, or masked
         ones. The seed decides the order and the masks.
         """
-        texts = texts[:LEARNT]
-        steps = epochs * -(-len(texts) // BATCH)
+        batches = by_length(texts[:LEARNT], BATCH, len)
         optimiser = torch.optim.AdamW(self.model.parameters(), lr=rate)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(epochs * len(batches), 1))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.model.train()
             for _ in range(epochs):
-                order = torch.randperm(len(texts)).tolist()
-                for start in range(0, len(order), BATCH):
-                    batch = self._batch([texts[i] for i in order[start : start + BATCH]])
+                for number in torch.randperm(len(batches)).tolist():
+                    batch = self._batch(batches[number])
                     hit = batch["attention_mask"].bool()
                     if self.masked:
                         hit = hit & (torch.rand(hit.shape) < MASKED)

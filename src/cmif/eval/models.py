@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -209,6 +209,15 @@ class Classifier:
         return np.asarray(guess == np.array([example.label for example in examples]))
 
 
+T = TypeVar("T")
+
+
+def by_length(items: Sequence[T], size: int, length: Callable[[T], int]) -> list[list[T]]:
+    """Batches of ``size`` items of like length, so that little of a batch is padding."""
+    ordered = sorted(items, key=length)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
 def fine_tune(model: Model, task: Task, *, epochs: int = 3, rate: float = 1e-4, seed: int = 0) -> None:
     """Train the body of ``model`` on the task's clean training text, in place, with a linear head that is then
     dropped.
@@ -220,8 +229,7 @@ def fine_tune(model: Model, task: Task, *, epochs: int = 3, rate: float = 1e-4, 
     width = hidden if len(task.train[0].texts) == 1 else 4 * hidden
     table = model.body.get_input_embeddings().weight
     body = [p for p in model.body.parameters() if p is not table]
-    sorted_by_length = sorted(task.train, key=lambda example: sum(map(len, example.texts)))
-    batches = [sorted_by_length[start : start + BATCH] for start in range(0, len(sorted_by_length), BATCH)]
+    batches = by_length(task.train, BATCH, lambda example: sum(map(len, example.texts)))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = torch.nn.Linear(width, len(task.labels))
