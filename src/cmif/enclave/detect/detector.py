@@ -66,18 +66,19 @@ def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
         ),
     )
     starts: list[int] = []
-    ends: list[int] = []  # of the spans chosen so far, parallel to `starts`
+    ends: list[int] = []  # of what is taken so far, parallel to `starts`
     chosen: list[Span] = []
     for span in ordered:
         for start, end in _uncovered(span, starts, ends):
-            whole = (start, end) == (span.start, span.end)
-            if not whole:
-                start, end = _trim(text, start, end)
+            at = bisect_left(starts, start)
+            starts.insert(at, start)
+            ends.insert(at, end)  # what is trimmed below is taken too, so no weaker kind claims it
+            if (start, end) == (span.start, span.end):
+                chosen.append(span)
+                continue
+            start, end = _trim(text, start, end)
             if start < end:
-                at = bisect_left(starts, start)
-                starts.insert(at, start)
-                ends.insert(at, end)
-                chosen.append(span if whole else Span(start, end, span.kind, span.detector))
+                chosen.append(Span(start, end, span.kind, span.detector))
     return tuple(sorted(chosen, key=lambda s: s.start))
 
 

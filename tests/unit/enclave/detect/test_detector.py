@@ -53,6 +53,11 @@ def test_merged_spans_are_disjoint_and_cover_every_letter_and_digit_that_was_fou
     assert kept <= {i for s in spans for i in range(s.start, s.end)}
 
 
+def test_punctuation_that_a_private_span_leaves_over_is_no_persons_name() -> None:
+    spans = [span(0, 2, Kind.PRIVATE), span(1, 3, Kind.PRIVATE), span(2, 3, Kind.PERSON)]
+    assert [(s.start, s.end, s.kind) for s in merge("11.", spans)] == [(0, 2, Kind.PRIVATE)]
+
+
 @given(texts_and_spans())
 def test_what_is_marked_private_or_secret_is_never_given_another_kind(case: tuple[str, list[Span]]) -> None:
     text, spans = case
