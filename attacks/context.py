@@ -3,8 +3,8 @@ included).
 
 Three readers of one release through our certified table, each weaker than the best there is. `unigram` takes each word
 alone, Bayes-optimally; `bigram` runs forward-backward over the document, kept words included; `language model` re-ranks
-the bigram reader's best candidates in context. On SST-2 with K = 16 the bigram reader gets 35 % at eps 0.5, 36 % at 1
-and 40 % at 2 (docs/results/eval-sst2-minilm.md): below eps 2 the bucket's size and the words around decide, and epsilon
+the bigram reader's best candidates in context. On SST-2 with K = 16 the bigram reader gets 35 % at eps 0.5, 37 % at 1
+and 42 % at 2 (docs/results/eval-sst2-minilm.md): below eps 2 the bucket's size and the words around decide, and epsilon
 only bounds what the release ADDS. Run: python attacks/context.py --data DIR [--attacker MODEL]
 """
 
