@@ -61,7 +61,7 @@ The weights are licensed Apache-2.0. The CC BY 4.0 sources are MedQuAD (Ben Abac
 (`training/wiring.py`), so that the model can copy before it can read; Muon for the matrices, AdamW for embeddings and
 norms; loss on answers only in the conversations, on every piece in general text. The rate falls linearly over a phase.
 A seed gives the same weights bit for bit on one kind of processor: a second full run, from a clean clone, gave the same
-`model.safetensors` to the byte. So every figure repeats but for the gateway's own draws (`entities`, `content`: a few points).
+`model.safetensors` to the byte. So every figure repeats but for the gateway's own draws (`entities`, `content`).
 """
 
 EXACT = """
