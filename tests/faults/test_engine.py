@@ -20,11 +20,11 @@ import numpy as np
 import psutil
 import pytest
 
-from cmif.placements.process import ServerProcess
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent, EventReader, TokenEvent
 from cmif.wire.frame import CONTENT_TYPE, Frame, encode
 from cmif.wire.rows import Rows
+from cmif_lab.placements.process import ServerProcess
 from tests.bodies import VOCAB, make_body, table
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1"}

@@ -32,7 +32,7 @@ def run(split: Path, policy: str = "entities") -> dict[str, Any]:
         from openai import OpenAI
     except ImportError:
         raise InputError(
-            "The demo speaks through the openai client.", hint="pip install 'cmif[demo]'."
+            "The demo speaks through the openai client.", hint="pip install 'cmif-gateway[demo]'."
         ) from None
 
     with (

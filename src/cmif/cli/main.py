@@ -6,11 +6,13 @@ import sys
 
 import typer
 
-from cmif.cli import attest, measure, measure_eval, provider, serve, show
+from cmif.cli import attest, certify, provider, serve, show
+from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
 app = typer.Typer(
     name="cmif",
+    cls=Commands,
     help="Confidential LLM inference: private text stays with you, every later layer runs on GPUs you need not trust.",
     no_args_is_help=True,
     add_completion=False,
@@ -21,9 +23,7 @@ app.command()(serve.serve)
 app.command()(serve.gateway)
 app.command()(show.inspect)
 app.command()(show.demo)
-app.command()(measure.certify)
-app.command()(measure.bench)
-app.command(name="eval")(measure_eval.evaluate)
+app.command()(certify.certify)
 app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")

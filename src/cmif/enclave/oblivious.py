@@ -7,7 +7,7 @@ and column is read for every id, at ``id mod 2048``, the wanted value being kept
 
 Guarantee: for a given number of ids, the sequence of pages of the table and of the buffers that are read or written is
 the same whatever the ids. Not hidden: the number of ids, and the position within a page (cache lines: 32 values each).
-The table is kept once more, in tiles. Cost: measured by `benchmarks/oblivious.py`, stated in docs/threat-model.md.
+The table is kept once more, in tiles. Cost: measured by `lab/benchmarks/oblivious.py`, stated in docs/threat-model.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Metric-DP noise on embedding rows: the policy's ``row_noise`` and the "direct DP" peer of the evaluation.
 
 Off by default. Rows of a public table are far apart in hundreds of dimensions, so noise that a model still
-reads through is noise that nearest-neighbour search reads through as well (`attacks/`). It is offered
+reads through is noise that nearest-neighbour search reads through as well (`cmif_lab.refutations`). It is offered
 because "noise in the embedding vectors" is what the literature first reaches for, and so that its numbers
 can stand beside the others.
 """

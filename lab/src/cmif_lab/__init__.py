@@ -1,0 +1,1 @@
+"""CMIF's laboratory: experiments, peers, attacks and placements. The product never imports it."""

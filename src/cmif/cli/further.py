@@ -1,0 +1,43 @@
+"""Commands that other installed distributions add to `cmif`, by entry point: `cmif-lab` brings `eval` and `bench`.
+
+Nothing of theirs is imported unless their command, or the list of all commands, is asked for: a gateway in a TEE
+loads no line of them.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cmif.errors import InputError
+
+GROUP = "cmif.commands"
+LAB = ("bench", "eval")
+"""Commands that this repository's `cmif-lab` brings, so that asking for one without it says what to install."""
+
+
+class Commands(TyperGroup):
+    """The product's commands, then those of the entry points ``cmif.commands`` (each a function for typer)."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *sorted({point.name for point in entry_points(group=GROUP)} - set(own))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        for point in entry_points(group=GROUP, name=cmd_name):
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(name=cmd_name)(point.load())
+            return get_command(alone)
+        if cmd_name in LAB:
+            raise InputError(
+                f"`cmif {cmd_name}` is a command of cmif-lab, which is not installed.",
+                hint="Install cmif-lab.",
+            )
+        return None
