@@ -1,5 +1,4 @@
-"""The privacy budget as arithmetic: what a request costs, what is left, what it all composes to. No clock,
-no storage.
+"""The privacy budget as arithmetic: what a request costs, what is left. No clock, no storage.
 
 The accounted event is one draw of the mechanism for one distinct word of one conversation, at the table's
 eps_in. Draws that are remembered cost nothing again, surrogates drawn independently of the value cost
@@ -13,7 +12,6 @@ a charge.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -75,49 +73,3 @@ class Budget:
                     f"of which {left:g} is left.",
                     hint="Words that were drawn before cost nothing; new ones do.",
                 )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Two upper bounds for the same draws: pure ``epsilon``, and ``epsilon_delta`` at ``delta``."""
-
-    draws: int
-    epsilon: float
-    epsilon_delta: float
-    delta: float
-
-
-def compose(charges: Iterable[Charge], delta: float = 1e-6) -> Report:
-    """The privacy loss of all ``charges`` together, for two documents that differ in every drawn word.
-
-    ``epsilon``: basic composition, the sum (near tight for pure mechanisms at these sizes).
-    ``epsilon_delta``: the smallest epsilon for (epsilon, delta)-DP by the privacy loss distribution of
-    randomised response, the worst pure mechanism of its epsilon (Kairouz, Oh & Viswanath 2015), with
-    Google's `dp-accounting`, pessimistic rounding; needs the ``eval`` extra. MechanismError for a delta
-    outside (0, 1).
-    """
-    if not 0 < delta < 1:
-        raise MechanismError("delta must be between 0 and 1.")
-    counts: dict[float, int] = {}
-    total = 0
-    for charge in charges:
-        total += charge.nano
-        if charge.eps_in > 0 and charge.draws:
-            counts[charge.eps_in] = counts.get(charge.eps_in, 0) + charge.draws
-    pure = total / NANO
-    return Report(sum(counts.values()), pure, min(pure, _pld(counts, delta)) if counts else 0.0, delta)
-
-
-def _pld(counts: Mapping[float, int], delta: float) -> float:
-    # reports only: the gateway's request path needs neither this nor SciPy
-    from dp_accounting.pld import common, privacy_loss_distribution
-
-    whole = None
-    for epsilon, draws in counts.items():
-        one = privacy_loss_distribution.from_privacy_parameters(
-            common.DifferentialPrivacyParameters(epsilon, 0.0), value_discretization_interval=1e-3
-        )
-        part = one.self_compose(draws)
-        whole = part if whole is None else whole.compose(part)
-    assert whole is not None
-    return float(whole.get_epsilon_for_delta(delta))

@@ -1,4 +1,4 @@
-"""Charges, budgets and what they compose to."""
+"""Charges and budgets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmif.errors import BudgetExhaustedError, MechanismError
-from cmif.privacy.accounting import NANO, Budget, Charge, compose, nano
+from cmif.privacy.accounting import NANO, Budget, Charge, nano
 
 
 def test_a_request_costs_its_new_words() -> None:
@@ -53,31 +53,3 @@ def test_bad_epsilons_are_refused(epsilon: float) -> None:
 def test_negative_draws_are_refused() -> None:
     with pytest.raises(MechanismError):
         Charge(-1, 1.0)
-
-
-@pytest.mark.parametrize(("draws", "expected"), [(20, 20.0), (50, 47.65), (200, 147.4)])
-def test_composition_by_privacy_loss_distributions(draws: int, expected: float) -> None:
-    pytest.importorskip("dp_accounting")
-    report = compose([Charge(draws - 5, 1.0), Charge(5, 1.0)], delta=1e-6)
-    assert report.draws == draws
-    assert report.epsilon == draws
-    assert report.epsilon_delta == pytest.approx(expected, abs=0.1)
-
-
-def test_composition_of_different_epsilons() -> None:
-    pytest.importorskip("dp_accounting")
-    report = compose([Charge(40, 1.0), Charge(40, 0.5), Charge(0, 3.0), Charge(4, 0.0)])
-    assert report.epsilon == 60.0
-    assert report.draws == 80
-    assert report.epsilon_delta < compose([Charge(80, 1.0)]).epsilon_delta < 80
-
-
-def test_composition_never_exceeds_the_sum() -> None:
-    assert compose([Charge(1, 1.0)]).epsilon_delta <= 1.0
-    assert compose([]).epsilon_delta == 0.0
-
-
-@pytest.mark.parametrize("delta", [0.0, 1.0, math.nan])
-def test_bad_deltas_are_refused(delta: float) -> None:
-    with pytest.raises(MechanismError):
-        compose([Charge(1, 1.0)], delta)

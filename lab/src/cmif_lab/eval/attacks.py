@@ -19,7 +19,6 @@ from cmif_lab.eval.lexicon import Lexicon
 from cmif_lab.eval.mechanism import Likelihood, Mechanism
 from cmif_lab.eval.text import Corpus
 
-BATCH_CELLS = 4_000_000
 CHEAP_PAIRS = 256
 
 
