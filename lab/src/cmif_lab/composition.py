@@ -58,7 +58,9 @@ def _pld(counts: Mapping[float, int], delta: float) -> float:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m cmif_lab.composition", description="What draws add up to.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cmif_lab.composition", description="What draws add up to."
+    )
     parser.add_argument("draws", type=int)
     parser.add_argument("epsilon", type=float)
     parser.add_argument("--delta", type=float, default=1e-6)

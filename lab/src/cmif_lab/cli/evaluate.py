@@ -15,13 +15,17 @@ from cmif.errors import InputError
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(help="sst2, qnli, mrpc, stsb, medical, financial or legal.")],
+    task: Annotated[
+        str, typer.Argument(help="sst2, qnli, mrpc, stsb, medical, financial, legal, or an installed one.")
+    ],
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of files, one sub-folder a task; without it the `datasets` hub."),
     ] = None,
     model: Annotated[str, typer.Option(help="Hugging Face folder or id, or `minilm`.")] = "minilm",
-    mechanism: Annotated[str, typer.Option(help="Comma-separated names, or `all`.")] = "default,none",
+    mechanism: Annotated[
+        str, typer.Option(help="Comma-separated names, installed ones included, or `all` of ours.")
+    ] = "default,none",
     epsilon: Annotated[str, typer.Option(help="Comma-separated epsilons.")] = "1",
     draws: Annotated[int, typer.Option(help="Independent draws of every release.")] = 3,
     limit: Annotated[int, typer.Option(help="Test examples; 0 for all.")] = 0,
@@ -39,6 +43,7 @@ def evaluate(
         str, typer.Option(help="A causal or masked model for the language-model attack.")
     ] = "",
     attacker_documents: Annotated[int, typer.Option(help="Documents that attacker reads.")] = 100,
+    attack: Annotated[str, typer.Option(help="Installed attacks beside ours, comma-separated.")] = "",
     head: Annotated[str, typer.Option(help="probe, tuned or words; empty for the model's own.")] = "",
     lexicon: Annotated[
         Path | None, typer.Option(help="Another public word list (word, class, count; gzip).")
@@ -79,6 +84,7 @@ def evaluate(
         head=head,
         attacker=attacker,
         attacker_documents=attacker_documents,
+        attacks=tuple(attack.split(",")) if attack else (),
         lexicon=lexicon,
         words=words,
         part=part,

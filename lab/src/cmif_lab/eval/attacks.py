@@ -8,7 +8,7 @@ on the wire in `rows_attack`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,6 +57,10 @@ class Observed:
         return np.array(
             [self.lexicon.words[g].lower() == lower[i] for i, g in zip(at, guesses, strict=True)], bool
         )
+
+
+Attack = Callable[[Observed, dict[int, Likelihood]], Sequence[np.ndarray]]
+"""Per sensitive position, in order, a score for each candidate of its released word; the highest is the guess."""
 
 
 def unigram(observed: Observed, likelihoods: dict[int, Likelihood]) -> list[np.ndarray]:

@@ -7,12 +7,13 @@ outside every candidate set as not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from cmif_lab.eval.attacks import Observed, bigram, guesses, unigram
+from cmif_lab.eval.attacks import Attack, Observed, bigram, guesses, unigram
 from cmif_lab.eval.language import Language
 from cmif_lab.eval.lexicon import Lexicon
 from cmif_lab.eval.lm_attack import Attacker, rerank
@@ -31,6 +32,7 @@ class Shares:
     bigram: float | None
     lm: float | None
     inversion: float
+    further: tuple[tuple[str, float], ...] = ()
 
 
 def release(mechanism: Mechanism, corpus: Corpus, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -82,9 +84,11 @@ def attack(
     *,
     attacker: Attacker | None = None,
     lm_documents: int = 0,
+    further: Mapping[str, Attack] = MappingProxyType({}),
 ) -> Shares:
     """Every attacker on one release. Rows on the wire are the released words' own rows, so nearest-neighbour
-    inversion gives exactly the released text: what it recovers of the input is what stayed unchanged.
+    inversion gives exactly the released text: what it recovers of the input is what stayed unchanged. ``further``:
+    attacks of plug-ins, by name.
     """
     observed = Observed.of(corpus, words, lexicon, language)
     likelihoods = observed.candidates(mechanism)
@@ -105,7 +109,11 @@ def attack(
         clear = int((corpus.content[:end] & (words[:end] < 0)).sum())
         lm = float((right[sensitive[: len(right)]].sum() + clear) / max(int(corpus.content[:end].sum()), 1))
     return Shares(
-        share(unigram(observed, likelihoods)), share(chained), lm, unchanged(corpus, words, lexicon)
+        share(unigram(observed, likelihoods)),
+        share(chained),
+        lm,
+        unchanged(corpus, words, lexicon),
+        tuple((name, share(run(observed, likelihoods))) for name, run in further.items()),
     )
 
 

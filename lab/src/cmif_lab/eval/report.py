@@ -11,14 +11,18 @@ from typing import Any
 
 from cmif_lab.eval.settings import OURS, Result, Row
 
-COLUMNS = [f.name for f in fields(Row) if f.name != "accuracy_draws"]
+COLUMNS = [f.name for f in fields(Row) if f.name not in ("accuracy_draws", "further")]
 
 
 def contract(result: Result) -> dict[str, Any]:
     """What ``cmif eval --json`` prints: {"rows": [...], "clean_accuracy"}; a number that does not exist is
-    null.
+    null. The share of an attack NAME of a plug-in is a row's ``attack_NAME``.
     """
-    rows = [{name: _number(getattr(row, name)) for name in COLUMNS} for row in result.rows]
+    rows = [
+        {name: _number(getattr(row, name)) for name in COLUMNS}
+        | {f"attack_{name}": share for name, share in row.further}
+        for row in result.rows
+    ]
     return {"rows": rows, "clean_accuracy": result.clean_accuracy}
 
 
@@ -28,12 +32,19 @@ def _number(value: Any) -> Any:
 
 def strongest(row: Row) -> float:
     """The highest share of sensitive words that any attacker recovered."""
-    shares = (row.attack_unigram, row.attack_bigram, row.attack_lm, row.attack_inversion)
+    shares = (
+        row.attack_unigram,
+        row.attack_bigram,
+        row.attack_lm,
+        row.attack_inversion,
+        *dict(row.further).values(),
+    )
     return max(share for share in shares if share is not None)
 
 
 def markdown(result: Result, command: str, note: str = "") -> str:
     """The table, under the exact command that made it."""
+    further = list(dict.fromkeys(name for row in result.rows for name, _ in row.further))
     head = (
         "mechanism",
         "eps",
@@ -44,6 +55,7 @@ def markdown(result: Result, command: str, note: str = "") -> str:
         "bigram",
         "LM",
         "inversion",
+        *further,
         "audited eps >=",
     )
     lines = [f"```\n{command}\n```", ""]
@@ -66,6 +78,7 @@ def markdown(result: Result, command: str, note: str = "") -> str:
                     row.attack_bigram,
                     row.attack_lm,
                     row.attack_inversion,
+                    *(dict(row.further).get(name) for name in further),
                     row.audited_epsilon,
                 )
             ),

@@ -5,6 +5,7 @@ the accuracy.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from cmif.privacy.build import DEFAULT_LAW
 from cmif.privacy.laws import LAWS
 from cmif.privacy.partition import partition
 from cmif_lab.audit import audit
-from cmif_lab.eval import cache, language, lexicon, models, ours, tasks, text, vectors
+from cmif_lab.eval import cache, language, lexicon, models, ours, plugins, tasks, text, vectors
 from cmif_lab.eval.lm_attack import Attacker
 from cmif_lab.eval.measure import Shares, attack, attack_rows, decoded, release, unchanged
 from cmif_lab.eval.mechanism import Mechanism
@@ -34,6 +35,7 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         check(settings)
         self.settings = settings
+        self.attacks = {name: plugins.attack(name) for name in settings.attacks}
         self.task = tasks.part(tasks.load(settings.task, settings.data), settings.part)
         self.model = models.load(settings.model)
         self.lexicon = lexicon.load(settings.lexicon, text.STOP_WORDS, settings.words)
@@ -118,7 +120,7 @@ class Bench:
         if name in (CusText.name, CusTextPlus.name):
             made = CusText if name == CusText.name else CusTextPlus
             return made(self.space, epsilon, self._sets)
-        return WORD_PEERS[name](self.space, epsilon)
+        return (WORD_PEERS.get(name) or plugins.mechanism(name))(self.space, epsilon)
 
     def grouped(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
         """Flat texts back to examples of one or two texts."""
@@ -156,7 +158,7 @@ class Bench:
         right, same = [], []
         shares: Shares | None = None
         for number in range(s.draws if name != "none" else 1):
-            rng = np.random.default_rng([s.seed, number, int(epsilon * 1000), MECHANISMS.index(name)])
+            rng = np.random.default_rng([s.seed, number, int(epsilon * 1000), _number(name)])
             words = release(mechanism, self.corpus, len(self.lexicon), rng)
             sent = words
             if s.decode:
@@ -173,6 +175,7 @@ class Bench:
                     self.language,
                     attacker=self.attacker,
                     lm_documents=s.attacker_documents,
+                    further=self.attacks,
                 )
         assert shares is not None
         audited = self.audit(name, mechanism)
@@ -226,6 +229,11 @@ class Bench:
         return int(close.argmax())
 
 
+def _number(name: str) -> int:
+    """A mechanism's share of the seed: its place in the list, and a hash of its name for a plug-in."""
+    return MECHANISMS.index(name) if name in MECHANISMS else zlib.crc32(name.encode())
+
+
 def _row(
     name: str,
     epsilon: float,
@@ -252,6 +260,7 @@ def _row(
         guarantee,
         audited,
         tuple(float(draw.mean()) for draw in right),
+        shares.further,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cmif.errors import InputError
 from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
+from cmif_lab.eval import plugins
 
 OURS = ("default", "rnm-laplace", "rnm-gumbel", "rnm-exponential", "rr", "medoid-rr", "optimal")
 MECHANISMS = (
@@ -32,7 +33,8 @@ class Settings:
     none.
 
     ``attacker_documents``: how many documents the language-model attacker reads. ``words``: how many of the
-    public list's most frequent entries are used (0: all, as `cmif split` does).
+    public list's most frequent entries are used (0: all, as `cmif split` does). ``attacks``: installed plug-ins
+    that run beside the built-in attackers. ``mechanisms`` and ``task`` may name plug-ins too (`plugins`).
     """
 
     task: str
@@ -51,6 +53,7 @@ class Settings:
     head: str = ""
     attacker: str = ""
     attacker_documents: int = 100
+    attacks: tuple[str, ...] = ()
     audit_draws: int = 6000
     lexicon: Path | None = None
     words: int = 0
@@ -62,8 +65,8 @@ class Settings:
 class Row:
     """One mechanism at one epsilon. Accuracy and ``unchanged`` are means over draws; ``accuracy_se`` is the
     standard error over examples of their mean over draws; ``accuracy_draws`` the single draws. Attack shares
-    are of all sensitive words, None where an attack does not apply. ``audited_epsilon`` is a lower bound at
-    95 %, per unit of distance for metric mechanisms.
+    are of all sensitive words, None where an attack does not apply; ``further`` are those of plug-ins, by name.
+    ``audited_epsilon`` is a lower bound at 95 %, per unit of distance for metric mechanisms.
     """
 
     mechanism: str
@@ -79,6 +82,7 @@ class Row:
     guarantee: str
     audited_epsilon: float | None
     accuracy_draws: tuple[float, ...] = field(default=(), compare=False)
+    further: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,10 @@ def check(settings: Settings) -> None:
     """Raises InputError for unknown mechanisms, draws < 1 and epsilons that are not finite numbers above
     0.
     """
-    unknown = [name for name in settings.mechanisms if name not in MECHANISMS]
+    known = (*MECHANISMS, *plugins.names(plugins.MECHANISMS))
+    unknown = [name for name in settings.mechanisms if name not in known]
     if unknown:
-        raise InputError(f"unknown mechanism {unknown[0]!r}", hint=f"one of: {', '.join(MECHANISMS)}")
+        raise InputError(f"unknown mechanism {unknown[0]!r}", hint=f"one of: {', '.join(known)}")
     if not settings.mechanisms or not settings.epsilons:
         raise InputError("at least one mechanism and one epsilon are needed")
     if any(not np.isfinite(e) or e <= 0 for e in settings.epsilons):

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from cmif.errors import InputError
+from cmif_lab.eval import plugins
 
 
 @dataclass(frozen=True)
@@ -206,11 +207,14 @@ def part(task: Task, name: str) -> Task:
 
 
 def load(name: str, data: Path | None) -> Task:
-    """The task ``name`` from ``data``/<its folder>, or from the hub when ``data`` is None. Raises
-    InputError.
+    """The task ``name`` from ``data``/<its folder>, or from the hub when ``data`` is None; a plug-in's from
+    wherever it reads. Raises InputError.
     """
+    if name in plugins.names(plugins.TASKS) and name not in READERS:
+        return plugins.task(name)(data)
     if name not in READERS:
-        raise InputError(f"unknown task {name!r}", hint=f"one of: {', '.join(READERS)}")
+        known = (*READERS, *plugins.names(plugins.TASKS))
+        raise InputError(f"unknown task {name!r}", hint=f"one of: {', '.join(known)}")
     folder, reader = READERS[name]
     if data is None:
         return _from_hub(name)
