@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow test-vllm lint types imports check bench fuzz model clean
+.PHONY: demo test test-slow test-vllm lint types imports check wheel bench fuzz model clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -21,6 +21,10 @@ test-vllm: .venv-vllm/.installed
 fuzz: $(VENV)/.dev
 	$(PIP) atheris
 	$(BIN)/python tests/fuzz/fuzz_frame.py -max_total_time=600
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./lab ./simulated-tee
+	$(BIN)/pytest -m slow tests/boundary/test_wheel.py
 
 bench: $(VENV)/.dev
 	$(BIN)/cmif bench --placement plain,cmif

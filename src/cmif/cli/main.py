@@ -10,6 +10,12 @@ from cmif.cli import attest, certify, provider, serve, show
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
+_SERVER = {
+    "torch",
+    "transformers",
+    "safetensors",
+}  # what the extra `server` brings and a gateway does without
+
 app = typer.Typer(
     name="cmif",
     cls=Commands,
@@ -36,6 +42,12 @@ def main() -> None:
     except CmifError as error:
         sys.stderr.write(f"cmif: {error}\n")
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except ModuleNotFoundError as error:
+        if error.name not in _SERVER:
+            raise
+        needed = f"This command needs {error.name}, which is not installed. Run: pip install 'cmif-gateway[server]'"
+        sys.stderr.write(f"cmif: {needed}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":
