@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from training.evaluate import prompts as held_out
 
+from cmif.bf16 import to_float
 from cmif.enclave.tokenise import Tokeniser
 from cmif.engine.decoder import Decoder
 from cmif.engine.transformers import load_model
-from cmif.wire.rows import pack, to_float, unpack
+from cmif.wire.rows import pack, unpack
 from cmif_lab.bench.prompts import TEXT
 from cmif_lab.placements.placement import decode_greedily
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cmif.bf16 import to_bf16
 from cmif.types import Sampling
 from cmif.wire.frame import CODECS, Frame, Limits, decode, encode
-from cmif.wire.rows import Rows, to_bf16
+from cmif.wire.rows import Rows
 from cmif.wire.session import SessionEncoder, SessionStore
 
 LIMITS = Limits(4096, 4096)

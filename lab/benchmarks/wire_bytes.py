@@ -18,9 +18,10 @@ from statistics import median
 
 import numpy as np
 
+from cmif.bf16 import to_bf16
 from cmif.types import Sampling
 from cmif.wire.frame import CODECS, Frame, encode
-from cmif.wire.rows import Rows, to_bf16
+from cmif.wire.rows import Rows
 from cmif.wire.session import SessionEncoder
 from cmif_lab.bench.prompts import TEXT
 

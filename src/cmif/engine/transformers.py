@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from cmif.bf16 import to_float
 from cmif.engine.body import load_body
 from cmif.engine.decoder import Decoder
 from cmif.engine.engine import EngineInfo
@@ -26,7 +27,6 @@ from cmif.engine.sampling import Sampler
 from cmif.errors import BundleError, CmifError, EngineBusyError, EngineError
 from cmif.wire.events import DoneEvent, TokenEvent, TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
-from cmif.wire.rows import to_float
 
 CHUNK = 512  # tokens of a prompt that one step prefills
 

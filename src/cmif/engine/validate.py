@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmif.bf16 import to_float
 from cmif.engine.engine import EngineInfo
 from cmif.errors import ContextLengthError, InputError, RowsRefusedError
 from cmif.wire.frame import Frame, IdsFrame
-from cmif.wire.rows import to_float
 
 NORM_SLACK = 1.07
 """How far above the table's largest row a row may lie: fp8 moves an element by at most 1/16 of itself, int8

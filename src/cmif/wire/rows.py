@@ -19,11 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cmif.bf16 import F32, U16, to_bf16, to_float
 from cmif.errors import WireError
 
-U16 = NDArray[np.uint16]
 I32 = NDArray[np.int32]
-F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 FP8_MAX = (
@@ -52,21 +51,6 @@ class Rows:
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return Rows(np.ascontiguousarray(table[ids[first[order]]]), rank[inverse.reshape(-1)])
-
-
-def to_float(rows: U16) -> F32:
-    """bf16 bit patterns -> float32, exact."""
-    return (rows.astype(np.uint32) << 16).view(np.float32)
-
-
-def to_bf16(values: F32) -> U16:
-    """float32 -> bf16 bit patterns, to nearest even. A NaN stays a NaN."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    rounded = ((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)).astype(
-        np.uint16
-    )
-    nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
-    return np.where(nan, np.uint16(0x7FC0), rounded.astype(np.uint16))
 
 
 def packed_size(codec: str, rows: int, hidden: int) -> int:

@@ -20,9 +20,10 @@ from hashlib import sha256
 
 import numpy as np
 
+from cmif.bf16 import U16
 from cmif.errors import UnknownRowsError, WireError
 from cmif.wire.frame import Frame, IdsFrame, Limits, Parsed, Section, encode, parse
-from cmif.wire.rows import U16, Rows
+from cmif.wire.rows import Rows
 
 CAPACITY = 4096  # rows a session remembers; part of the wire format, since both sides evict by it
 

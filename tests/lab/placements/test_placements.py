@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cmif.bf16 import to_float
 from cmif.engine.transformers import load_model
 from cmif.errors import EngineError, EngineUnavailableError
-from cmif.wire.rows import Rows, to_float
+from cmif.wire.rows import Rows
 from cmif_lab.placements import NAMES
 from cmif_lab.placements.channel import Channel, Message
 from cmif_lab.placements.local import EnclaveOnly

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmif.bf16 import to_bf16, to_float
 from cmif.engine.engine import EngineInfo
 from cmif.engine.validate import validate
 from cmif.errors import ContextLengthError, InputError, RowsRefusedError
 from cmif.types import Sampling
 from cmif.wire.frame import CODECS, Frame, IdsFrame, Limits, decode, encode
-from cmif.wire.rows import Rows, to_bf16, to_float
+from cmif.wire.rows import Rows
 
 HIDDEN = 32
 TABLE = to_bf16(np.random.default_rng(0).standard_normal((50, HIDDEN)).astype(np.float32))

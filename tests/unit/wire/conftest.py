@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from cmif.bf16 import to_bf16
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, IdsFrame
-from cmif.wire.rows import Rows, to_bf16
+from cmif.wire.rows import Rows
 
 MODEL = "ab" * 32
 HIDDEN = 8

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cmif.wire.session as session_module
+from cmif.bf16 import to_bf16
 from cmif.errors import CmifError, UnknownRowsError, WireError
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, IdsFrame, Limits, Section, decode, encode
-from cmif.wire.rows import Rows, to_bf16
+from cmif.wire.rows import Rows
 from cmif.wire.session import SessionEncoder, SessionStore
 
 from .conftest import HIDDEN, MODEL

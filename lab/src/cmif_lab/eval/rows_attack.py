@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cmif.bf16 import to_bf16, to_float
+
 
 def nearest(rows: np.ndarray, table: np.ndarray, block: int = 1024) -> np.ndarray:
     """int64 [n]: the table row nearest (Euclidean) to each of ``rows`` (float32 [n, hidden])."""
@@ -22,9 +24,7 @@ def nearest(rows: np.ndarray, table: np.ndarray, block: int = 1024) -> np.ndarra
 
 def bf16(rows: np.ndarray) -> np.ndarray:
     """float32 rows rounded to the nearest bfloat16 value (ties to even), still float32."""
-    bits = np.ascontiguousarray(rows, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return np.asarray(rounded.astype(np.uint32).view(np.float32))
+    return to_float(to_bf16(rows))
 
 
 def int8(rows: np.ndarray) -> np.ndarray:

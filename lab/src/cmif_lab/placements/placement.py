@@ -10,8 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cmif.bf16 import to_float
 from cmif.engine.decoder import Decoder
-from cmif.wire.rows import Rows, to_float
+from cmif.wire.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)

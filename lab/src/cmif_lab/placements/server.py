@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cmif.bf16 import to_float
 from cmif.engine.decoder import Decoder
 from cmif.errors import CmifError, WireError
-from cmif.wire.rows import to_float
 from cmif_lab.placements.channel import Channel, Message
 from cmif_lab.placements.partial import EMBEDDING, linear_names, partial_model, tensors
 
