@@ -35,6 +35,8 @@ def embedded_split() -> Path:
         made_of.update(files("cmif.provider").joinpath("data", name).read_bytes())
     out = _base("XDG_CACHE_HOME", ".cache") / f"default-{made_of.hexdigest()[:16]}"
     if not (out / "server").is_dir():
+        import torch  # noqa: F401 (a split ends by running the model: say now, not in a minute, that it cannot)
+
         from cmif.provider.split import split
 
         with as_file(default) as model:
