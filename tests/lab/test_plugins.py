@@ -52,17 +52,23 @@ def test_a_mechanism_an_attack_and_a_task_run_when_they_are_named(outside: Path,
     words = tmp_path / "words.tsv.gz"
     lines = [f"{word}\tword\t{100 - i}" for i, word in enumerate([*tiny.WORDS, *sorted(tiny.STOPS)])]
     words.write_bytes(gzip.compress("\n".join(lines).encode()))
-    notes = [(f"the {t} is {w}", label) for label, ws in (("routine", tiny.GOOD), ("urgent", tiny.BAD)) for w in ws for t in tiny.THINGS]
+    notes = [
+        (f"the {t} is {w}", label)
+        for label, ws in (("routine", tiny.GOOD), ("urgent", tiny.BAD))
+        for w in ws
+        for t in tiny.THINGS
+    ]
     (tmp_path / "notes.tsv").write_text("\n".join("\t".join(note) for note in notes))
     told = cmif(
         outside, "eval", "notes", "--data", str(tmp_path), "--model", str(model), "--lexicon", str(words),
-        "--mechanism", "uniform,none", "--attack", "commonest", "--draws", "1", "--json",
+        "--mechanism", "uniform,rr,none", "--epsilon", "8", "--k", "4", "--attack", "commonest", "--draws", "1", "--json",
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    uniform, none = json.loads(told.stdout)["rows"]
+    uniform, rr, none = json.loads(told.stdout)["rows"]
     assert uniform["mechanism"] == "uniform"
     assert uniform["guarantee"].startswith("0-LDP")
     assert uniform["audited_epsilon"] == 0
+    assert rr["attack_commonest"] < 0.5 < rr["attack_unigram"]  # which also looks at what was released
     assert none["attack_commonest"] == 1  # a word let through has one candidate
     # all it can do against the uniform law is to say one word every time: here one of 24 words, of every text's two
     assert uniform["attack_commonest"] == uniform["attack_unigram"] < 0.2
@@ -73,7 +79,10 @@ def test_a_mechanism_an_attack_and_a_task_run_when_they_are_named(outside: Path,
     [
         (("eval", "notes"), "unknown task 'notes'"),
         (("eval", "sst2", "--mechanism", "uniform", "--data", "."), "unknown mechanism 'uniform'"),
-        (("eval", "sst2", "--mechanism", "none", "--attack", "commonest", "--data", "."), "unknown attack 'commonest'"),
+        (
+            ("eval", "sst2", "--mechanism", "none", "--attack", "commonest", "--data", "."),
+            "unknown attack 'commonest'",
+        ),
     ],
 )
 def test_what_is_not_installed_is_refused_by_name(arguments: tuple[str, ...], what: str) -> None:
