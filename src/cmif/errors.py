@@ -19,6 +19,7 @@
     ├── PrivacyError          the request was closed so that nothing could leak (HTTP 403 or 500)
     │   ├── DetectorError         a detector failed; the request is refused, not let through
     │   ├── BudgetExhaustedError  the ledger refuses the charge
+    │   ├── LedgerError           the ledger cannot be read or written (HTTP 503)
     │   └── MechanismError        parameters under which no guarantee holds
     ├── EngineError           the engine side failed
     │   ├── EngineUnavailableError   it did not answer (HTTP 502 with Retry-After)
@@ -111,6 +112,10 @@ class DetectorError(PrivacyError):
 
 class BudgetExhaustedError(PrivacyError):
     code = "privacy_budget_exhausted"
+
+
+class LedgerError(PrivacyError):
+    code = "ledger_unavailable"
 
 
 class MechanismError(PrivacyError):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cmif.enclave.conversation import Who
 from cmif.enclave.detect import default_detectors
-from cmif.enclave.memo import Draw
+from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline
 from cmif.enclave.policy import Policy
 from cmif.gateway.bundles import open_bundle
@@ -51,20 +52,6 @@ def test_the_enclave_needs_no_server_and_no_database() -> None:
     }
 
 
-class Memory:
-    """A store in memory: what the enclave itself needs of the world."""
-
-    def __init__(self) -> None:
-        self.memo: dict[bytes, bytes] = {}
-
-    def recall(self, conversation: bytes) -> dict[bytes, bytes]:
-        return dict(self.memo)
-
-    def commit(self, tenant: str, conversation: bytes, draws: dict[bytes, Draw]) -> dict[bytes, bytes]:
-        self.memo.update({unit: draw.sealed for unit, draw in draws.items()})
-        return {unit: draw.sealed for unit, draw in draws.items()}
-
-
 def test_the_whole_pipeline_runs_with_sockets_disabled(
     tiny_split: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,12 +63,12 @@ def test_the_whole_pipeline_runs_with_sockets_disabled(
 
     for name in ("socket", "create_connection", "getaddrinfo", "gethostbyname"):
         monkeypatch.setattr(socket, name, refuse)
-    pipeline = Pipeline(bundle, Policy.named("content"), default_detectors(), Memory(), b"k" * 32)
+    pipeline = Pipeline(bundle, Policy.named("content"), default_detectors(), Forgetful(), b"k" * 32)
     request = {
         "messages": [
             {"role": "user", "content": "John Smith, +44 20 7946 0958, mail j@smith.org, has diabetes."}
         ]
     }
-    prepared = pipeline.prepare(request, tenant="t", conversation="c", max_tokens=8)
+    prepared = pipeline.prepare(request, who=Who("t"), max_tokens=8)
     assert prepared.rows.unique.shape[1] == bundle.manifest.hidden
     assert "Smith" not in prepared.sent_text

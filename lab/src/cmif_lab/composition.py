@@ -6,13 +6,13 @@ The gateway's ledger adds epsilons (`cmif.privacy.accounting`); this says how mu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dp_accounting.pld import common, privacy_loss_distribution
 
 from cmif.errors import MechanismError
-from cmif.privacy.accounting import NANO, Charge
+from cmif.privacy.accounting import NANO, nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Composed:
     delta: float
 
 
-def compose(charges: Iterable[Charge], delta: float = 1e-6) -> Composed:
-    """The privacy loss of all ``charges`` together, for two documents that differ in every drawn word.
+def compose(draws: Mapping[float, int], delta: float = 1e-6) -> Composed:
+    """The privacy loss of ``draws`` (epsilon of one draw: how many) together, for two documents that differ in all.
 
     ``epsilon``: basic composition, the sum (near tight for pure mechanisms at these sizes).
     ``epsilon_delta``: the smallest epsilon for (epsilon, delta)-DP by the privacy loss distribution of
@@ -35,13 +35,8 @@ def compose(charges: Iterable[Charge], delta: float = 1e-6) -> Composed:
     """
     if not 0 < delta < 1:
         raise MechanismError("delta must be between 0 and 1.")
-    counts: dict[float, int] = {}
-    total = 0
-    for charge in charges:
-        total += charge.nano
-        if charge.eps_in > 0 and charge.draws:
-            counts[charge.eps_in] = counts.get(charge.eps_in, 0) + charge.draws
-    pure = total / NANO
+    pure = sum(n * nano(epsilon) for epsilon, n in draws.items()) / NANO
+    counts = {epsilon: n for epsilon, n in draws.items() if epsilon > 0 and n}
     return Composed(sum(counts.values()), pure, min(pure, _pld(counts, delta)) if counts else 0.0, delta)
 
 
@@ -65,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("epsilon", type=float)
     parser.add_argument("--delta", type=float, default=1e-6)
     given = parser.parse_args(argv)
-    found = compose([Charge(given.draws, given.epsilon)], given.delta)
+    found = compose({given.epsilon: given.draws}, given.delta)
     print(f"epsilon {found.epsilon:g}; {found.epsilon_delta:.1f} at delta {found.delta:g}")
 
 

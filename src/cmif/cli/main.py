@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cmif.cli import attest, certify, provider, serve, show
+from cmif.cli import attest, certify, ledger, provider, serve, show
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
@@ -29,6 +29,7 @@ app.command()(serve.serve)
 app.command()(serve.gateway)
 app.command()(show.inspect)
 app.command()(show.demo)
+app.command()(ledger.ledger)
 app.command()(certify.certify)
 app.command()(provider.seal)
 app.command()(provider.release)

@@ -34,6 +34,14 @@ def inspection(seen: Inspection, policy: Policy, table: Table) -> None:
     )
 
 
+def accounts(rows: list[dict[str, Any]]) -> None:
+    grid = Grid("tenant", "name", "draws", "epsilon spent", "left", box=None, padding=(0, 2))
+    for row in rows:
+        left = "no budget" if row["left"] is None else f"{row['left']:g}"
+        grid.add_row(row["tenant"], row["name"][:16], str(row["draws"]), f"{row['epsilon']:g}", left)
+    Console().print(grid if rows else "Nothing was charged yet.")
+
+
 def demonstration(told: dict[str, Any]) -> None:
     console = Console()
     for prompt in told["prompts"]:

@@ -150,7 +150,7 @@ def gateway(
     from cmif.enclave.policy import detectors_for
     from cmif.gateway.app import Gateway
     from cmif.gateway.bundles import open_bundle
-    from cmif.gateway.store import SqliteStore
+    from cmif.gateway.store import open_store
     from cmif.gateway.tenants import Tenants
     from cmif.gateway.upstream import Upstream
     from cmif.listen import bind, run
@@ -160,7 +160,8 @@ def gateway(
     chosen = policy_of(policy)
     known = Tenants.open(tenants)
     folder = state_dir(state)
-    store = SqliteStore(folder / "ledger.sqlite", Budget(chosen.tenant_budget, chosen.conversation_budget))
+    budget = Budget(chosen.tenant_budget, chosen.user_budget, chosen.conversation_budget)
+    store = open_store(folder, budget)
 
     def build(
         opened: Bundle,
@@ -173,7 +174,7 @@ def gateway(
         rows_for = oblivious_rows(opened.rows) if oblivious else embed
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, wire, tls)
-        return Gateway(pipeline, upstream, known, key, ready, routes, label).app()
+        return Gateway(pipeline, upstream, known, ready, routes, label).app()
 
     if sealed is not None:
         from cmif.cli.attested import Sealed, attested

@@ -15,9 +15,11 @@ from cmif.errors import InputError
 
 
 def inspect(
-    text: Annotated[str | None, typer.Argument(help="The text; or use --jsonl.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="The text, or - for standard input; or use --jsonl or --chat.")
+    ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")
+        Path | None, typer.Option(help="The client half of a split; default: the default model's.")
     ] = None,
     policy: Annotated[
         str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
@@ -26,30 +28,44 @@ def inspect(
     jsonl: Annotated[
         Path | None, typer.Option(help='A file of lines {"text": ...}; prints one JSON line each.')
     ] = None,
+    chat: Annotated[
+        Path | None,
+        typer.Option(help='A file {"messages": [...], "tools": [...]}: the whole conversation as it would be sent.'),
+    ] = None,
 ) -> None:
     """Show what the engine would see of a text, token by token, and what it would cost. Nothing is sent or charged."""
     from cmif.enclave.inspect import inspect as look
     from cmif.enclave.policy import detectors_for
     from cmif.gateway.bundles import open_bundle
 
-    if (text is None) == (jsonl is None):
-        raise InputError("Give either a TEXT or --jsonl FILE.")
+    if sum(given is not None for given in (text, jsonl, chat)) != 1:
+        raise InputError("Give one of TEXT, --jsonl FILE and --chat FILE.")
     chosen = policy_of(policy)
+    requests = _requests(text, jsonl, chat)
     table = open_bundle(bundle or embedded_split() / "client").table
     detectors = detectors_for(chosen)
-    if jsonl is not None:
-        for line in _lines(jsonl):
-            sys.stdout.write(
-                json.dumps(look(line, chosen, detectors, table).as_json(), ensure_ascii=False) + "\n"
-            )
-        return
-    seen = look(str(text), chosen, detectors, table)
-    if as_json:
-        sys.stdout.write(json.dumps(seen.as_json(), ensure_ascii=False) + "\n")
-        return
-    from cmif.cli.render import inspection
+    for request in requests:
+        seen = look(request, chosen, detectors, table)
+        if as_json or jsonl is not None:
+            sys.stdout.write(json.dumps(seen.as_json(), ensure_ascii=False) + "\n")
+        else:
+            from cmif.cli.render import inspection
 
-    inspection(seen, chosen, table)
+            inspection(seen, chosen, table)
+
+
+def _requests(text: str | None, jsonl: Path | None, chat: Path | None) -> list[dict[str, Any]]:
+    if jsonl is not None:
+        return [{"prompt": line} for line in _lines(jsonl)]
+    if chat is None:
+        return [{"prompt": sys.stdin.read() if text == "-" else text}]
+    try:
+        body = json.loads(chat.read_text("utf-8"))
+        return [{key: body[key] for key in ("messages", "tools") if body.get(key) is not None or key == "messages"}]
+    except OSError as error:
+        raise InputError(f"{chat.name} cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f'{chat.name} must hold one JSON object {{"messages": [...]}}, in UTF-8.') from None
 
 
 def _lines(path: Path) -> Iterator[str]:

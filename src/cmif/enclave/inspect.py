@@ -1,18 +1,19 @@
-"""A dry run: what the engine would see of one text, token by token. Nothing is sent, remembered or charged."""
+"""A dry run: what the engine would see, token by token. Nothing is sent, remembered or charged."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cmif.enclave.detect import Detector, detect_all
-from cmif.enclave.memo import MemoCipher
+from cmif.enclave.conversation import Conversations, Who
+from cmif.enclave.detect import Detector
+from cmif.enclave.draft import Drafts
+from cmif.enclave.memo import Forgetful
 from cmif.enclave.policy import Policy
-from cmif.enclave.sanitise import apply, draw, plan
-from cmif.enclave.segment import segments
+from cmif.enclave.segment import replace, segments
 from cmif.privacy.table import Table
 from cmif.types import Piece
 
@@ -21,9 +22,12 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``pieces`` joined by ``text`` give the text, by ``sent`` what would be sent."""
+    """``pieces`` joined by ``text`` give the texts, by ``sent`` what would be sent; ``request`` is what the engine's
+    side of the template would get.
+    """
 
     pieces: tuple[Piece, ...]
+    request: Mapping[str, Any]
 
     @property
     def sent_text(self) -> str:
@@ -34,27 +38,34 @@ class Inspection:
         return sum(piece.epsilon for piece in self.pieces)
 
     def as_json(self) -> dict[str, Any]:
+        """For a text: ``sent_text``; for a chat: ``sent_messages``; for both the cost and the tokens."""
         tokens = [
             {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon}
             for p in self.pieces
         ]
+        if "messages" in self.request:
+            messages = [{"role": m["role"], "content": m.get("content")} for m in self.request["messages"]]
+            tools = {"sent_tools": self.request["tools"]} if self.request.get("tools") else {}
+            return {"sent_messages": messages, **tools, "epsilon": self.epsilon, "tokens": tokens}
         return {"sent_text": self.sent_text, "epsilon": self.epsilon, "tokens": tokens}
 
 
-def inspect(text: str, policy: Policy, detectors: Sequence[Detector], table: Table) -> Inspection:
-    """One fresh draw for every entity and word of ``text``, as a new conversation would make.
+def inspect(
+    request: Mapping[str, Any], policy: Policy, detectors: Sequence[Detector], table: Table
+) -> Inspection:
+    """What a new conversation would send of ``request``, an OpenAI chat or completion body, with fresh draws.
 
-    Raises :class:`DetectorError` as a real request would.
+    Earlier answers in it are taken as texts of the client, as those of any history that this gateway did not see
+    being written. Raises :class:`InputError` and :class:`DetectorError` as a real request would.
     """
-    found = segments({"prompt": text})
-    spans = [detect_all(s.text, detectors, s.private) if policy.entities else () for s in found]
-    cipher, scope = MemoCipher(secrets.token_bytes(32)), b"inspect"
-    planned = plan(found, spans, policy, table)
-    drawn = draw(planned, {}, table, cipher, scope)
-    sealed = {key: made.sealed for key, made in drawn.items()}
-    costs = {key: made.epsilon for key, made in drawn.items()}
-    done = apply([s.text for s in found], planned, sealed, costs, cipher, scope)
-    return Inspection(tuple(token for row in done.pieces for piece in row for token in _tokens(piece)))
+    texts = segments(request)
+    conversation = Conversations(secrets.token_bytes(32), Forgetful()).open(Who("inspect"), texts)
+    drafts = Drafts(policy, detectors, table)
+    draft = drafts.plan(texts, conversation)
+    fresh = drafts.draw(draft, conversation)
+    written = draft.priced(draft.write(conversation, fresh), fresh)
+    sent = replace(request, ["".join(piece.sent for piece in pieces) for pieces in written])
+    return Inspection(tuple(token for row in written for piece in row for token in _tokens(piece)), sent)
 
 
 def _tokens(piece: Piece) -> Sequence[Piece]:

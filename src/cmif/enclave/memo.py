@@ -1,16 +1,17 @@
-"""One draw per (conversation, entity or word), remembered: nothing can be averaged out, nothing is paid twice.
+"""What the enclave remembers, named and sealed: the store holds opaque bytes and the sums they cost.
 
-The enclave names and encrypts what it remembers; the gateway stores opaque bytes. A stored entry reveals to whoever
-reads the disk how many entries a conversation has, and nothing else.
+Whoever reads the store learns how many entries a node of a conversation has, how long they are to the next 32 bytes,
+and what was charged for them; nothing of any text.
 """
 
 from __future__ import annotations
 
 import hmac
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,27 +23,59 @@ _PAD = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """A sealed draw and what it costs. ``epsilon`` is 0 for surrogates drawn independently of the value."""
+class Entry:
+    """One thing to remember under ``node``. ``epsilon`` is what it costs: 0 for all but draws of the mechanism."""
 
+    node: bytes
     sealed: bytes
-    epsilon: float
+    epsilon: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A remembered entry. ``id`` grows in the order in which a node's entries were committed."""
+
+    id: int
+    key: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whose budgets a charge counts against. ``user`` is an opaque name of the tenant's end user, "" if not named;
+    ``path`` the nodes whose charges together are the conversation's, the one charged last.
+    """
+
+    tenant: str
+    user: str
+    path: tuple[bytes, ...]
 
 
 class Store(Protocol):
-    """Durable memory of draws and charges. The gateway implements it over SQLite."""
+    """Durable memory and ledger. The gateway implements it over a database."""
 
-    def recall(self, conversation: bytes) -> Mapping[bytes, bytes]:
-        """Every remembered draw of a conversation: unit key to sealed value."""
+    def recall(self, nodes: Mapping[bytes, int]) -> Mapping[bytes, Sequence[Row]]:
+        """For each node, its rows with an id above the given one, in order of id; nodes without any may be left out."""
         ...
 
-    def commit(self, tenant: str, conversation: bytes, draws: Mapping[bytes, Draw]) -> Mapping[bytes, bytes]:
-        """Charge and remember ``draws`` in one durable transaction, before anything that uses them is sent.
+    def commit(self, payer: Payer, entries: Mapping[bytes, Entry]) -> Mapping[bytes, bytes]:
+        """Charge and remember ``entries`` (by key) in one durable transaction, before anything that uses them is sent.
 
-        A unit that somebody else remembered meanwhile is not charged and keeps the earlier draw; the returned mapping
-        holds the draw that counts for every unit asked for. Raises :class:`BudgetExhaustedError`, remembering nothing.
+        A key that is remembered already is not charged and keeps its value; the returned mapping holds the sealed
+        value that counts for every key asked for. Raises :class:`BudgetExhaustedError` or :class:`LedgerError`,
+        remembering nothing.
         """
         ...
+
+
+class Forgetful:
+    """A :class:`Store` that remembers nothing: what `cmif inspect` looks through."""
+
+    def recall(self, nodes: Mapping[bytes, int]) -> Mapping[bytes, Sequence[Row]]:
+        return {}
+
+    def commit(self, payer: Payer, entries: Mapping[bytes, Entry]) -> Mapping[bytes, bytes]:
+        return {key: entry.sealed for key, entry in entries.items()}
 
 
 class MemoCipher:
@@ -52,31 +85,25 @@ class MemoCipher:
         self._mac_key = hmac.digest(key, b"cmif memo name", "sha256")
         self._aead = AESGCM(hmac.digest(key, b"cmif memo value", "sha256"))
 
-    def conversation(self, tenant: str, name: str) -> bytes:
-        """The opaque name of a conversation of a tenant."""
-        return self._name(b"conversation", tenant, name)
-
-    def unit(self, conversation: bytes, kind: str, value: str) -> bytes:
-        """The opaque name of one entity or word inside a conversation."""
-        return self._name(conversation, kind, value)
-
-    def seal(self, unit: bytes, surrogate: str) -> bytes:
-        raw = surrogate.encode("utf-8")
-        padded = raw + b"\0" * (-len(raw) % _PAD)
-        nonce = os.urandom(12)
-        return nonce + self._aead.encrypt(nonce, padded, unit)
-
-    def open(self, unit: bytes, sealed: bytes) -> str:
-        """Raises :class:`IntegrityError` if the stored entry was altered or belongs to another key."""
-        try:
-            return self._aead.decrypt(sealed[:12], sealed[12:], unit).rstrip(b"\0").decode("utf-8")
-        except (InvalidTag, ValueError):
-            raise IntegrityError(
-                "A remembered draw was altered, or the enclave key changed.", hint="Start with a fresh store."
-            ) from None
-
-    def _name(self, scope: bytes, *parts: str) -> bytes:
+    def name(self, scope: bytes, *parts: str) -> bytes:
+        """A 32-byte opaque name; equal only for equal ``scope`` and ``parts``."""
         message = b"".join(
-            len(p).to_bytes(4, "big") + p for p in (scope, *(part.encode("utf-8") for part in parts))
+            len(p).to_bytes(4, "big") + p
+            for p in (scope, *(part.encode("utf-8", "surrogatepass") for part in parts))
         )
         return hmac.digest(self._mac_key, message, "sha256")
+
+    def seal(self, key: bytes, value: Any) -> bytes:
+        """``value`` (JSON) under the entry's ``key``, which is authenticated with it."""
+        raw = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        nonce = os.urandom(12)
+        return nonce + self._aead.encrypt(nonce, raw + b" " * (-len(raw) % _PAD), key)
+
+    def open(self, key: bytes, sealed: bytes) -> Any:
+        """Raises :class:`IntegrityError` if the stored entry was altered or belongs to another key."""
+        try:
+            return json.loads(self._aead.decrypt(sealed[:12], sealed[12:], key))
+        except (InvalidTag, ValueError):
+            raise IntegrityError(
+                "A remembered entry was altered, or the enclave key changed.", hint="Start with a fresh store."
+            ) from None

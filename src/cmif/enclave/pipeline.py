@@ -1,7 +1,8 @@
-"""A request on one screen: segments -> spans -> sanitised text -> token ids -> embedding rows, and the answer back.
+"""A request on one screen: segments -> spans -> units -> text -> token ids -> settled draws -> embedding rows.
 
-Each step is one function on frozen values. Nothing here reads a clock, a file or a socket; the gateway lends a
-:class:`~cmif.enclave.memo.Store` for what must be durable and a ``step`` context to time with.
+Each step is entered once, on frozen values; what it remembers belongs to the :class:`Conversation`. Nothing here reads
+a clock, a file or a socket; the gateway lends a :class:`~cmif.enclave.memo.Store` for what must be durable and a
+``step`` context to time with.
 """
 
 from __future__ import annotations
@@ -12,43 +13,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmif.enclave.bundle import Bundle
-from cmif.enclave.detect import Detector, detect_all
+from cmif.enclave.conversation import Conversation, Conversations, Who
+from cmif.enclave.detect import Detector
+from cmif.enclave.draft import Drafts
 from cmif.enclave.embed import Embed, embed
-from cmif.enclave.memo import MemoCipher, Store
+from cmif.enclave.memo import Store
+from cmif.enclave.originals import Original
 from cmif.enclave.policy import Policy
 from cmif.enclave.restore import Restorer
-from cmif.enclave.sanitise import Sanitised, apply, draw, plan
-from cmif.enclave.segment import replace, segments
+from cmif.enclave.segment import Segment, replace, segments
 from cmif.errors import ContextLengthError
-from cmif.privacy.row_noise import noisy_bits
-from cmif.types import Piece
+from cmif.types import Kind, Piece
 from cmif.wire.rows import Rows
 
-_WARM = "Call +1 202 555 0147."
-"""Detected once at start: the first detection loads lists and metadata, which no request should wait for."""
+_WARM = "Call 202 555 0147 or write on 3 May 2024 to Anna Berg in Turin."
+"""Prepared once at start: the first detection loads lists and metadata, which no request should wait for."""
 
 Step = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What may leave (``rows``) and what stays: the sanitised request, its pieces, its cost and the way back.
+    """What may leave (``rows``) and what stays: the sanitised texts, their cost, the conversation and the way back."""
 
-    ``conversation`` is the opaque name under which its draws are remembered.
-    """
-
-    conversation: bytes
+    conversation: Conversation
     request: Mapping[str, Any]
     pieces: tuple[tuple[Piece, ...], ...]
     ids: tuple[int, ...]
     rows: Rows
     epsilon: float
-    originals: Mapping[str, str]
-    ambiguous: frozenset[str]
 
     @property
     def sent_text(self) -> str:
-        """The sanitised text of every segment, as the engine could read it from the rows."""
+        """The text of every segment as the engine could read it from the rows."""
         return "\n".join("".join(piece.sent for piece in pieces) for pieces in self.pieces)
 
 
@@ -69,18 +66,16 @@ class Pipeline:
     ) -> None:
         self.bundle = bundle
         self.policy = policy
-        self._detectors = tuple(detectors)
-        self._store = store
-        self._cipher = MemoCipher(key)
+        self._drafts = Drafts(policy, tuple(detectors), bundle.table)
+        self._conversations = Conversations(key, store)
         self._rows_for = rows_for
-        detect_all(_WARM, self._detectors)
+        self._drafts.detect(Segment(_WARM, "user", ""), ())
 
     def prepare(
         self,
         request: Mapping[str, Any],
         *,
-        tenant: str,
-        conversation: str,
+        who: Who,
         max_tokens: int | None,
         step: Step = nullcontext,
     ) -> Prepared:
@@ -92,58 +87,45 @@ class Pipeline:
         prompt and ``max_tokens`` do not fit, :class:`DetectorError`, :class:`BudgetExhaustedError`,
         :class:`UnsupportedContentError`; then nothing was charged.
         """
-        scope = self._cipher.conversation(tenant, conversation)
+        with step("recall"):
+            texts = segments(request)
+            conversation = self._conversations.open(who, texts)
         with step("detect"):
-            found = segments(request)
-            texts = [s.text for s in found]
-            spans = [
-                detect_all(s.text, self._detectors, s.private) if self.policy.entities else () for s in found
-            ]
+            draft = self._drafts.plan(texts, conversation)
         with step("sanitise"):
-            planned = plan(found, spans, self.policy, self.bundle.table)
-            known = self._store.recall(scope)
-            fresh = draw(planned, known, self.bundle.table, self._cipher, scope)
-            sealed = {**known, **{key: made.sealed for key, made in fresh.items()}}
-            costs = {key: made.epsilon for key, made in fresh.items()}
-            sanitised = apply(texts, planned, sealed, costs, self._cipher, scope)
+            fresh = self._drafts.draw(draft, conversation)
+            written = draft.write(conversation, fresh)
         with step("tokenise"):
-            sent_request, ids = self._tokenise(request, sanitised)
+            sent, ids = self._tokenise(request, written)
             self._check_length(ids, max_tokens)
-        if fresh:
-            with step("charge"):
-                settled = self._store.commit(tenant, scope, fresh)
-                raced = {key for key in fresh if settled[key] != fresh[key].sealed}
-            if (
-                raced
-            ):  # another request of this conversation drew first: its draw counts, and was paid for there
-                costs = {key: cost for key, cost in costs.items() if key not in raced}
-                sanitised = apply(texts, planned, {**known, **settled}, costs, self._cipher, scope)
-                sent_request, ids = self._tokenise(request, sanitised)
-                self._check_length(ids, max_tokens)
+        with step("charge"):
+            settled, epsilon = conversation.settle(draft.placed(fresh))
+            if settled != fresh:  # another request of this conversation drew first
+                written = draft.write(conversation, settled)
+            kept = conversation.keep({i: (texts[i], written[i]) for i in draft.new})
+            counting = tuple(kept.get(i, pieces) for i, pieces in enumerate(written))
+        if settled != fresh or counting != written:
+            written = counting
+            sent, ids = self._tokenise(request, written)
+            self._check_length(ids, max_tokens)
         with step("embed"):
             rows = self._rows_for(self.bundle.rows, ids)
-            if self.policy.row_noise is not None:
-                noisy = noisy_bits(rows.unique, self.policy.row_noise, max_norm=self.bundle.manifest.max_norm)
-                rows = Rows(noisy, rows.index)
-        return Prepared(
-            scope,
-            sent_request,
-            sanitised.pieces,
-            tuple(ids),
-            rows,
-            sum(costs.values()),
-            sanitised.originals,
-            sanitised.ambiguous,
-        )
+        shown = draft.priced(written, settled)
+        return Prepared(conversation, sent, shown, tuple(ids), rows, epsilon)
 
-    def restorer(self, prepared: Prepared) -> Restorer:
-        """Turns surrogates in the streamed answer into the originals again."""
-        return Restorer(prepared.originals, prepared.ambiguous)
+    def restorer(self, prepared: Prepared, *, json: bool = False) -> Restorer:
+        """Turns surrogates in the streamed answer into the originals again. ``json``: into strings of a JSON text."""
+        pieces = [piece for row in prepared.pieces for piece in row]
+        originals = dict.fromkeys(
+            Original(Kind(p.kind), p.text, p.sent) for p in pieces if p.kind in _ENTITIES and p.text != p.sent
+        )
+        kept = [p.text for p in pieces if p.kind == "text"]
+        return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts)
 
     def _tokenise(
-        self, request: Mapping[str, Any], sanitised: Sanitised
+        self, request: Mapping[str, Any], written: Sequence[Sequence[Piece]]
     ) -> tuple[Mapping[str, Any], list[int]]:
-        sent = replace(request, sanitised.texts)
+        sent = replace(request, ["".join(piece.sent for piece in pieces) for pieces in written])
         tokeniser = self.bundle.tokeniser
         if "messages" in sent:
             return sent, tokeniser.encode_chat(sent["messages"], sent.get("tools"))
@@ -154,6 +136,10 @@ class Pipeline:
         answer = 1 if max_tokens is None else max_tokens
         if len(ids) + answer > context:
             raise ContextLengthError(
-                f"The model's context is {context} tokens; the prompt has {len(ids)} and the answer may take {answer}.",
+                f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and the answer "
+                f"may take {answer}.",
                 hint="Shorten the prompt or lower max_tokens.",
             )
+
+
+_ENTITIES = frozenset(Kind)

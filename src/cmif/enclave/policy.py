@@ -27,8 +27,9 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
-    surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget`` and
-    ``conversation_budget`` the epsilon each may spend in all, ``None`` for no bound; ``row_noise`` epsilon per unit of
+    surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
+    ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
+    for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``row_noise`` epsilon per unit of
     Euclidean distance for metric-DP noise on the rows, ``None`` for none.
     """
 
@@ -36,7 +37,9 @@ class Policy:
     words: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     detectors: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     tenant_budget: float | None = None
+    user_budget: float | None = None
     conversation_budget: float | None = None
     row_noise: float | None = None
 
@@ -56,12 +59,12 @@ class Policy:
                 "Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}."
             ) from None
         values: dict[str, Any] = {"level": level}
-        for name in ("words", "private", "detectors"):
+        for name in ("words", "private", "detectors", "hosts"):
             entries = raw.get(name, [])
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
             values[name] = tuple(entries)
-        for name in ("tenant_budget", "conversation_budget", "row_noise"):
+        for name in ("tenant_budget", "user_budget", "conversation_budget", "row_noise"):
             number = raw.get(name)
             if number is None:
                 continue

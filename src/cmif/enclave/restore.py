@@ -29,7 +29,7 @@ class _Node:
     original: str | None = None
 
 
-class Restorer:
+class OldRestorer:
     """One answer's restoring. ``restored`` and ``left`` count the surrogates replaced and the ambiguous
     ones left.
     """
@@ -143,7 +143,7 @@ def _occurs(surrogate: str, texts: tuple[str, ...], seen: set[str]) -> bool:
         word.casefold() in seen for word in _ALNUM.findall(surrogate)
     ):  # the quick answer, nearly always
         return False
-    probe = Restorer({surrogate: ""})
+    probe = OldRestorer({surrogate: ""})
     for text in texts:
         probe.feed(text)
         probe.feed("\0")
@@ -186,3 +186,28 @@ def _plain(surrogate: str) -> str:
 def _joins(left: str, right: str) -> bool:
     """Whether two neighbouring characters belong to one word."""
     return bool(left) and left[-1].isalnum() and (right.isalnum() or unicodedata.combining(right) != 0)
+
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    raw: str
+    text: str
+
+class Restorer:
+    def __init__(self, originals, *, ordinary=(), json=False, hosts=()):
+        m, amb = unambiguous([(o.surrogate, o.original) for o in originals], ordinary)
+        self.o = OldRestorer(m, amb); self.withheld = 0; self.raw = ""
+    @property
+    def restored(self): return self.o.restored
+    @property
+    def ambiguous(self): return self.o.left
+    def feed(self, chunk):
+        held = self.o.held
+        t = self.o.feed(chunk); self.raw += chunk
+        k = len(self.raw) - self.o.held
+        raw, self.raw = self.raw[:k], self.raw[k:]
+        return [Run(raw, t)] if raw else []
+    def finish(self):
+        t = self.o.finish(); raw, self.raw = self.raw, ""
+        return [Run(raw, t)] if raw else []

@@ -1,36 +1,39 @@
-"""Replace what is sensitive: entities by surrogates, words by draws of the mechanism.
+"""Replace what is sensitive in one text: entities by surrogates, words by draws of the mechanism.
 
-Three pure steps, so that nothing is charged before the request is known to fit:
-:func:`plan` finds the units, :func:`draw` makes sealed draws for those not remembered, :func:`apply` writes the text.
+Three pure steps, so that nothing is charged before the request is known to fit: :func:`units` finds what to replace,
+:func:`draw` draws for what no draw is remembered of, :func:`write` writes the text.
 
 Guarantee, for two conversations with the same skeleton (text outside units, kinds, classes, case, which units are
-equal): their sanitised texts are the sum of ``Table.eps_in`` over the word units in which they differ apart, if each
-pair of differing words shares a bucket, and ``Table.eps_out`` a pair otherwise. Entities and words outside the lexicon
-cost 0: what replaces them does not depend on their value. Detector misses are not protected.
+equal): their sanitised texts are the sum of the charges (``Table.eps_in`` at most) over the word units in which they
+differ apart, if each pair of differing words shares a bucket, and ``Table.eps_out`` a pair otherwise. Entities and
+words outside the lexicon cost 0: what replaces them does not depend on their value. Detector misses are not protected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 
 from cmif.enclave import surrogates
-from cmif.enclave.memo import Draw, MemoCipher
+from cmif.enclave.conversation import Drawn, Name
+from cmif.enclave.originals import Finder, Found, Original, canonical
 from cmif.enclave.policy import Policy
-from cmif.enclave.restore import unambiguous
-from cmif.enclave.segment import Segment
 from cmif.enclave.words import is_stopword, shape, spelling, with_shape, word_class, words
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span, WordClass
+
+_FOUND = "conversation"
+"""The detector's name of spans that the conversation's own memory found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One replaceable stretch ``text[start:end]``. ``value`` is equal for mentions that share one draw.
 
-    ``last`` marks the last of several words of a person's name; ``word_class`` is set for mechanism words only.
+    ``last`` marks the last of several words of a person's name; ``word_class`` is set for mechanism words only;
+    ``sent`` is set where the conversation's memory already says what is sent for this very spelling.
     """
 
     start: int
@@ -40,125 +43,131 @@ class Unit:
     written: str
     last: bool = False
     word_class: WordClass | None = None
+    sent: str | None = None
 
     @property
-    def name(self) -> tuple[str, str]:
-        """What the memo knows this unit by."""
+    def name(self) -> Name:
+        """What the conversation knows this unit by."""
         return (
             self.kind.value if self.word_class is None else f"word-{self.word_class.name.lower()}",
             self.value,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Sanitised:
-    """``pieces`` per text; ``originals`` maps what was sent to what it stands for; ``ambiguous`` is never restored."""
+def remembered(
+    text: str, finder: Finder, *, words: bool
+) -> tuple[list[Span], dict[tuple[int, int], Found]]:
+    """Every original of the conversation in ``text``, as spans beside the detectors' own, and what is sent for each.
 
-    pieces: tuple[tuple[Piece, ...], ...]
-    originals: Mapping[str, str]
-    ambiguous: frozenset[str]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        return tuple("".join(piece.sent for piece in pieces) for pieces in self.pieces)
-
-
-Plan = tuple[tuple[Unit, ...], ...]
-"""The units of each text, in order, not overlapping."""
-
-
-def plan(segments: Sequence[Segment], spans: Sequence[Sequence[Span]], policy: Policy, table: Table) -> Plan:
-    """The units of each segment under ``policy``. ``spans`` are merged, sorted detector spans, one sequence a segment.
-
-    Identifiers (``Segment.prose`` False) get surrogates for their entities but no mechanism draws.
+    ``words`` False leaves words of the mechanism out: in identifiers a program reads them.
     """
-    return tuple(
-        tuple(_units(segment, found, policy, table)) for segment, found in zip(segments, spans, strict=True)
-    )
+    found = [f for f in finder.find(text) if words or f.original.kind is not Kind.WORD]
+    return [Span(f.start, f.end, f.original.kind, _FOUND) for f in found], {(f.start, f.end): f for f in found}
+
+
+def units(
+    text: str,
+    spans: Iterable[Span],
+    found: Mapping[tuple[int, int], Found],
+    policy: Policy,
+    table: Table,
+    *,
+    prose: bool,
+) -> tuple[Unit, ...]:
+    """The units of ``text`` under ``policy``, in order, disjoint. ``spans`` are merged and sorted.
+
+    Identifiers (``prose`` False) get surrogates for their entities but no mechanism draws.
+    """
+    return tuple(_units(text, spans, found, policy, table, prose))
+
+
+def outside(text: str, found: Sequence[Unit], finder: Finder) -> tuple[Unit, ...]:
+    """``found`` and whatever else ``finder`` sees outside them; a hit that covers whole units takes their place."""
+    out = list(found)
+    for hit in finder.find(text):
+        over = [u for u in out if u.start < hit.end and u.end > hit.start]
+        if any(u.start < hit.start or u.end > hit.end or u.value == _value(hit) for u in over):
+            continue
+        out = [u for u in out if u not in over]
+        written = text[hit.start : hit.end]
+        out.append(Unit(hit.start, hit.end, hit.original.kind, _value(hit), written, sent=hit.sent))
+    return tuple(sorted(out, key=lambda u: u.start))
 
 
 def draw(
-    planned: Plan, known: Mapping[bytes, bytes], table: Table, cipher: MemoCipher, conversation: bytes
-) -> dict[bytes, Draw]:
-    """Sealed draws for every unit not in ``known``, entities distinct from every surrogate of the conversation.
+    wanted: Iterable[Unit], known: Callable[[Name], Drawn | None], taken: Set[str], table: Table
+) -> dict[Name, Drawn]:
+    """Draws for the units of which ``known`` has none. Surrogates differ from each other and from ``taken``.
 
     Distinctness is enforced among surrogates, which are independent of the values; mechanism draws may collide.
-    Raises :class:`IntegrityError` if a remembered draw does not open, :class:`MechanismError` if a list is used up.
+    Raises :class:`MechanismError` if a public list is used up.
     """
-    fresh: dict[bytes, Unit] = {}
-    for unit in sorted((u for units in planned for u in units), key=lambda u: not u.last):
-        key = cipher.unit(conversation, *unit.name)
-        if key not in known:
-            fresh.setdefault(key, unit)
-    out: dict[bytes, Draw] = {}
-    taken = {cipher.open(key, sealed) for key, sealed in known.items()}
-    for key, unit in fresh.items():
+    fresh: dict[Name, Unit] = {}
+    for unit in sorted(wanted, key=lambda u: not u.last):
+        if unit.sent is None and known(unit.name) is None:
+            fresh.setdefault(unit.name, unit)
+    out: dict[Name, Drawn] = {}
+    used = set(taken)
+    for name, unit in fresh.items():
         if unit.word_class is None:
-            surrogate = _surrogate(unit, taken)
-            taken.add(surrogate)
-            out[key] = Draw(cipher.seal(key, surrogate), epsilon=0.0)
-    worded = [
-        (key, unit.value, unit.word_class) for key, unit in fresh.items() if unit.word_class is not None
-    ]
-    for (key, _, _), (word, epsilon) in zip(
-        worded, _report_noisy_max([(v, c) for _, v, c in worded], table), strict=True
-    ):
-        out[key] = Draw(cipher.seal(key, word), epsilon)
+            surrogate = _surrogate(unit, used)
+            used.add(surrogate)
+            out[name] = Drawn(unit.kind, unit.written, surrogate)
+    worded = {name: (unit, unit.word_class) for name, unit in fresh.items() if unit.word_class is not None}
+    drawn = _report_noisy_max([(unit.value, cls) for unit, cls in worded.values()], table)
+    for (name, (unit, _)), (word, epsilon) in zip(worded.items(), drawn, strict=True):
+        out[name] = Drawn(Kind.WORD, unit.written, word, epsilon)
     return out
 
 
-def apply(
-    texts: Sequence[str],
-    planned: Plan,
-    settled: Mapping[bytes, bytes],
-    charged: Mapping[bytes, float],
-    cipher: MemoCipher,
-    conversation: bytes,
-) -> Sanitised:
-    """Write the texts with the settled draws. ``charged`` says what each unit costs now; the first mention shows it."""
-    unpaid = dict(charged)
-    pieces: list[tuple[Piece, ...]] = []
-    sent_for: list[tuple[str, str]] = []
-    kept: list[str] = []
-    for text, units in zip(texts, planned, strict=True):
-        row: list[Piece] = []
-        at = 0
-        for unit in units:
-            if unit.start > at:
-                row.append(Piece(text[at : unit.start], text[at : unit.start], "text", 0.0))
-                kept.append(row[-1].text)
-            key = cipher.unit(conversation, *unit.name)
-            sent = _written_like(cipher.open(key, settled[key]), unit)
-            row.append(Piece(unit.written, sent, unit.kind.value, unpaid.pop(key, 0.0)))
-            sent_for.append((sent, unit.written))
-            at = unit.end
-        if at < len(text):
-            row.append(Piece(text[at:], text[at:], "text", 0.0))
-            kept.append(row[-1].text)
-        pieces.append(tuple(row))
-    originals, ambiguous = unambiguous(sent_for, kept)
-    return Sanitised(tuple(pieces), originals, ambiguous)
+def write(text: str, found: Sequence[Unit], drawn: Callable[[Name], Drawn | None]) -> tuple[Piece, ...]:
+    """``text`` with every unit replaced, in pieces that joined by ``text`` give it back."""
+    out: list[Piece] = []
+    at = 0
+    for unit in found:
+        if unit.start > at:
+            out.append(Piece(text[at : unit.start], text[at : unit.start], "text", 0.0))
+        out.append(Piece(unit.written, _written_like(unit, drawn), unit.kind.value, 0.0))
+        at = unit.end
+    if at < len(text):
+        out.append(Piece(text[at:], text[at:], "text", 0.0))
+    return tuple(out)
 
 
-def _units(segment: Segment, spans: Iterable[Span], policy: Policy, table: Table) -> Iterable[Unit]:
-    text, at = segment.text, 0
-    special, every = policy.special_words and segment.prose, policy.every_word and segment.prose
+def _units(
+    text: str,
+    spans: Iterable[Span],
+    found: Mapping[tuple[int, int], Found],
+    policy: Policy,
+    table: Table,
+    prose: bool,
+) -> Iterable[Unit]:
+    at = 0
+    special, every = policy.special_words and prose, policy.every_word and prose
     for span in spans:
-        word = span.kind is Kind.WORD
-        if (word and not special) or (not word and not policy.entities):
+        hit = found.get((span.start, span.end)) if span.detector == _FOUND else None
+        word = span.kind is Kind.WORD and hit is None
+        if word and not special:
             continue
         if every:
             yield from _word_units(text, at, span.start, policy, table)
-        if word:
+        if hit is not None:
+            written = text[span.start : span.end]
+            yield Unit(span.start, span.end, hit.original.kind, _value(hit), written, sent=hit.sent)
+        elif word:
             yield from _word_units(text, span.start, span.end, policy, table, special=True)
         elif span.kind is Kind.PERSON:
             yield from _name_units(text, span)
         else:
             written = text[span.start : span.end]
-            yield Unit(span.start, span.end, span.kind, " ".join(written.split()).casefold(), written)
+            yield Unit(span.start, span.end, span.kind, canonical(span.kind, written), written)
         at = span.end
     if every:
         yield from _word_units(text, at, len(text), policy, table)
+
+
+def _value(hit: Found) -> str:
+    return canonical(hit.original.kind, hit.original.original)
 
 
 def _name_units(text: str, span: Span) -> Iterable[Unit]:
@@ -166,7 +175,8 @@ def _name_units(text: str, span: Span) -> Iterable[Unit]:
     found = [(span.start + a, span.start + b) for a, b in words(text[span.start : span.end])]
     for start, end in found:
         last = len(found) > 1 and end == found[-1][1]
-        yield Unit(start, end, Kind.PERSON, text[start:end].casefold(), text[start:end], last=last)
+        written = text[start:end]
+        yield Unit(start, end, Kind.PERSON, canonical(Kind.PERSON, written), written, last=last)
 
 
 def _word_units(
@@ -194,20 +204,23 @@ def _report_noisy_max(wanted: Sequence[tuple[str, WordClass]], table: Table) -> 
     return out
 
 
-def _surrogate(unit: Unit, taken: set[str]) -> str:
+def _surrogate(unit: Unit, taken: Set[str]) -> str:
     if unit.kind is Kind.PERSON:
         return surrogates.draw_name_word(unit.last, taken)
     return surrogates.draw(unit.kind, unit.written, taken)
 
 
-def _written_like(drawn: str, unit: Unit) -> str:
-    """Case of words and names is skeleton: the draw is written the way the original was."""
+def _written_like(unit: Unit, drawn: Callable[[Name], Drawn | None]) -> str:
+    """What is sent for a unit as it is written here: case and layout of the mention are skeleton."""
+    if unit.sent is not None:
+        return unit.sent
+    made = drawn(unit.name)
+    assert made is not None, "every unit has a draw before it is written"
     if unit.word_class is not None:
-        return with_shape(drawn, shape(unit.written))
-    if (
-        unit.kind in (Kind.PERSON, Kind.PLACE, Kind.ORGANISATION)
-        and len(unit.written) > 1
-        and unit.written.isupper()
-    ):
-        return drawn.upper()
-    return drawn
+        return with_shape(made.sent, shape(unit.written))
+    if unit.written == made.written:
+        return made.sent
+    hits = Finder([Original(unit.kind, made.written, made.sent)]).find(unit.written)
+    if len(hits) == 1 and (hits[0].start, hits[0].end) == (0, len(unit.written)):
+        return hits[0].sent
+    return made.sent.upper() if len(unit.written) > 1 and unit.written.isupper() else made.sent

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from cmif.enclave.pipeline import Pipeline, Prepared
+from cmif.enclave.conversation import Response
+from cmif.enclave.restore import Restorer, Run
+from cmif.enclave.tokenise import Tokeniser
 from cmif.wire.events import TokenEvent, TokenLogprobs
+
+_PART = 64
+"""Tokens after which what was written so far is remembered, so that a crash loses no more of it."""
 
 
 class StopFilter:
@@ -41,58 +46,120 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What restoring did: ``restored`` originals put back, ``withheld`` left where a client would fetch or run them,
+    ``ambiguous`` left because they could mean two things.
+    """
+
+    restored: int = 0
+    withheld: int = 0
+    ambiguous: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.restored + other.restored, self.withheld + other.withheld, self.ambiguous + other.ambiguous
+        )
+
+
 class Answer:
-    """One choice of an answer in the making. ``raw`` is what the engine wrote, before restoring."""
+    """One choice of an answer in the making. ``text`` is what its reader gets, ``raw`` what the engine wrote.
 
-    pipeline: Pipeline
-    prepared: Prepared
-    stops: tuple[str, ...]
-    raw: str = ""
-    completion_tokens: int = 0
-    finish: str = "length"
-    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    What it writes is remembered as the ``response`` of its conversation while it streams.
+    """
 
-    def __post_init__(self) -> None:
-        self._text = self.pipeline.bundle.tokeniser.stream()
-        self._restorer = self.pipeline.restorer(self.prepared)
-        self._stop = StopFilter(self.stops)
+    def __init__(
+        self, tokeniser: Tokeniser, restorer: Restorer, response: Response, stops: Sequence[str] = ()
+    ) -> None:
+        self.text = ""
+        self.raw = ""
+        self.completion_tokens = 0
+        self.finish = "length"
+        self.logprobs: list[dict[str, Any]] = []
+        self._tokeniser = tokeniser
+        self._decoder = tokeniser.stream()
+        self._restorer = restorer
+        self._response = response
+        self._stop = StopFilter(stops)
+        self._runs: list[Run] = []  # read by nobody yet, or not yet remembered
+        self._unread = 0  # characters of `_runs` that lie beyond what the reader has got
+        self._remember_at = _PART
 
     @property
     def stopped(self) -> bool:
-        """A stop string came: nothing more is wanted of the engine."""
+        """A stop string came: nothing more is shown."""
         return self._stop.hit
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self._restorer.restored, self._restorer.withheld, self._restorer.ambiguous)
 
     def feed(self, event: TokenEvent) -> str:
         """The restored text that ``event`` completes, which may be none yet."""
         out = ""
         for i, token in enumerate(event.ids):
+            if self._stop.hit:
+                break
             self.completion_tokens += 1
-            text = self._text.feed(token)
-            self.raw += text
             if event.logprobs:
                 self.logprobs.append(self._logprob(token, event.logprobs[i]))
-            out += self._stop.feed(self._restorer.feed(text))
-            if self._stop.hit:
-                self.finish = "stop"
-                break
+            out += self._show(self._restorer.feed(self._decoder.feed(token)))
+        if self.completion_tokens >= self._remember_at:
+            self._remember_at = self.completion_tokens + _PART
+            self.remember()
         return out
 
     def close(self, reason: str) -> str:
         """The rest of the text, once the engine is done for ``reason`` ("stop" or "length")."""
         if self._stop.hit:
+            self.finish = "stop"
             return ""
-        rest = self._text.finish()
-        self.raw += rest
-        out = self._stop.feed(self._restorer.feed(rest) + self._restorer.finish())
+        out = self._show([*self._restorer.feed(self._decoder.finish()), *self._restorer.finish()])
         self.finish = "stop" if self._stop.hit else reason
-        return out + self._stop.finish()
+        rest = self._stop.finish()
+        self.text += rest
+        self._unread -= len(rest)
+        return out + rest
+
+    def remember(self, done: bool = False) -> None:
+        """Keep what the reader has got by now as the engine wrote it; ``done``: there will be no more.
+
+        Raises :class:`LedgerError`.
+        """
+        kept, unread = list(self._runs), self._unread
+        held: list[Run] = []
+        while kept and unread > 0:
+            last = kept.pop()
+            if len(last.text) > unread and last.raw == last.text:
+                kept.append(Run(last.raw[:-unread], last.text[:-unread]))
+                last = Run(last.raw[-unread:], last.text[-unread:])
+            held.insert(0, last)
+            unread -= len(last.text)
+        if unread < 0:  # the reader got a part of a restored value: the whole of it counts as written
+            kept.append(held.pop(0))
+            held.insert(0, Run("", kept[-1].text[unread:]))
+            kept[-1] = Run(kept[-1].raw, kept[-1].text[:unread])
+        self._response.wrote(0, [(run.raw, run.text) for run in kept])
+        self._runs, self._unread = held, sum(len(run.text) for run in held)
+        if done:
+            self._response.done(self.text)
+
+    def _show(self, runs: Sequence[Run]) -> str:
+        text = "".join(run.text for run in runs)
+        self.raw += "".join(run.raw for run in runs)
+        self._runs.extend(runs)
+        shown = self._stop.feed(text)
+        if self._stop.hit:
+            self.finish = "stop"
+        self._unread += len(text) - len(shown)
+        self.text += shown
+        return shown
 
     def _logprob(self, token: int, logprob: TokenLogprobs) -> dict[str, Any]:
         """Tokens as the engine wrote them: a surrogate's pieces have probabilities, an original's do not."""
 
         def entry(token: int, value: float) -> dict[str, Any]:
-            text = self.pipeline.bundle.tokeniser.piece(token)
+            text = self._tokeniser.piece(token)
             return {"token": text, "logprob": value, "bytes": list(text.encode("utf-8"))}
 
         return {**entry(token, logprob.logprob), "top_logprobs": [entry(t, lp) for t, lp in logprob.top]}

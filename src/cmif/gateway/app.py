@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict
 from typing import Any, Literal
 
 from starlette.applications import Starlette
@@ -17,12 +18,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline
 from cmif.errors import CmifError, EngineUnavailableError, InputError
+from cmif.gateway.exchange import Delta, Exchange
 from cmif.gateway.http import error_response, json_body, until_disconnect
 from cmif.gateway.metrics import Metrics, Stopwatch
 from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
-from cmif.gateway.serve import Delta, Exchange, conversation_name, tenant_salt
 from cmif.gateway.tenants import Tenants
 from cmif.gateway.upstream import Upstream
 
@@ -39,7 +41,6 @@ class Gateway:
         pipeline: Pipeline,
         upstream: Upstream,
         tenants: Tenants,
-        salt_key: bytes,
         ready: Ready = lambda: (),
         routes: tuple[BaseRoute, ...] = (),
         label: str | None = None,
@@ -48,7 +49,6 @@ class Gateway:
         self.upstream = upstream
         self.metrics = Metrics()
         self._tenants = tenants
-        self._salt_key = salt_key
         self._ready = ready
         self._routes = routes
         self._label = label
@@ -121,15 +121,12 @@ class Gateway:
         prepared = await asyncio.to_thread(
             self.pipeline.prepare,
             request.prompt,
-            tenant=tenant,
-            conversation=conversation_name(request, http.headers.get("x-cmif-conversation")),
+            who=Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation),
             max_tokens=request.max_tokens,
             step=watch,
         )
         self.metrics.add("epsilon_spent_total", prepared.epsilon)
-        exchange = Exchange(
-            self.pipeline, self.upstream, request, prepared, tenant_salt(self._salt_key, tenant), watch
-        )
+        exchange = Exchange(self.pipeline, self.upstream, request, prepared, watch)
         headers = {"x-cmif-epsilon": f"{prepared.epsilon:g}"}
         if request.dropped:
             headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if name.isidentifier())
@@ -140,14 +137,14 @@ class Gateway:
         await until_disconnect(http, _drain(exchange))
         for name, elapsed in watch.steps_ms.items():
             self.metrics.add("step_ms_total", elapsed, step=name)
+        headers["x-cmif-withheld"] = str(exchange.counts.withheld)
         return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
 
     def _body(
         self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool
     ) -> dict[str, Any]:
-        texts = exchange.texts
         choices = [
-            envelope.choice(i, texts[i], answer.finish, _logprobs(request, answer.logprobs))
+            envelope.choice(i, answer.text, answer.finish, _logprobs(request, answer.logprobs))
             for i, answer in enumerate(exchange.answers)
         ]
         extra = {"cmif": _explanation(exchange, watch)} if explain else {}
@@ -172,17 +169,14 @@ class Gateway:
                     if envelope.kind == "chat":
                         for i in range(request.n):
                             yield _sse(envelope.chunk([envelope.delta(i, "", role=True)]))
-                    sent = [0] * request.n
                     delta: Delta | None = first
                     while delta is not None:
-                        answer = exchange.answers[delta.index]
-                        fresh, sent[delta.index] = answer.logprobs[sent[delta.index] :], len(answer.logprobs)
                         if delta.text:
                             yield _sse(
                                 envelope.chunk(
                                     [
                                         envelope.delta(
-                                            delta.index, delta.text, logprobs=_logprobs(request, fresh)
+                                            delta.index, delta.text, logprobs=_logprobs(request, list(delta.logprobs))
                                         )
                                     ]
                                 )
@@ -257,8 +251,10 @@ def _logprobs(request: Request, entries: list[dict[str, Any]]) -> Any:
     }
 
 
-def _usage(exchange: Exchange) -> dict[str, int]:
-    return usage(len(exchange.prepared.ids), sum(answer.completion_tokens for answer in exchange.answers))
+def _usage(exchange: Exchange) -> dict[str, Any]:
+    """The API's counts, and beside them what restoring did (an extension)."""
+    tokens = sum(answer.completion_tokens for answer in exchange.answers)
+    return {**usage(len(exchange.prepared.ids), tokens), "cmif": asdict(exchange.counts)}
 
 
 def _explanation(exchange: Exchange, watch: Stopwatch) -> dict[str, Any]:

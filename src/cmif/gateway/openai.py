@@ -19,7 +19,7 @@ from cmif.types import Sampling
 USED = frozenset(
     {"model", "messages", "prompt", "stream", "stream_options", "n", "temperature", "top_p", "seed", "stop",
      "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs",
-     "tools"}
+     "tools", "user", "safety_identifier", "metadata"}
 )  # fmt: skip
 _REFUSED = {
     "suffix": "fill-in-the-middle is not supported",
@@ -45,6 +45,8 @@ class Request:
     stream: bool
     include_usage: bool
     dropped: tuple[str, ...]
+    user: str | None = None
+    conversation: str | None = None
 
 
 def parse(body: Any, kind: Literal["chat", "completion"], model: str) -> Request:
@@ -85,7 +87,17 @@ def parse(body: Any, kind: Literal["chat", "completion"], model: str) -> Request
         stream=_boolean(body, "stream"),
         include_usage=bool(options.get("include_usage")),
         dropped=tuple(sorted(k for k in body if k not in USED and body[k] is not None)),
+        user=_name(body, "user") or _name(body, "safety_identifier"),
+        conversation=_name(body.get("metadata") or {}, "conversation_id"),
     )
+
+
+def _name(fields: Any, key: str) -> str | None:
+    """A name of the client's own for somebody or something: it decides what is shared, and never leaves the enclave."""
+    value = fields.get(key) if isinstance(fields, dict) else None
+    if value is not None and not (isinstance(value, str) and 0 < len(value) <= 512):
+        raise InputError(f"Field {key!r} must be a string of 1 to 512 characters.")
+    return value
 
 
 def _prompt(body: dict[str, Any], kind: str) -> Mapping[str, Any]:
@@ -175,7 +187,7 @@ class Envelope:
     def _base(self, object_: str) -> dict[str, Any]:
         return {"id": self.id, "object": object_, "created": self.created, "model": self.model}
 
-    def body(self, choices: list[dict[str, Any]], usage: dict[str, int], **extra: Any) -> dict[str, Any]:
+    def body(self, choices: list[dict[str, Any]], usage: dict[str, Any], **extra: Any) -> dict[str, Any]:
         name = "chat.completion" if self.kind == "chat" else "text_completion"
         return {**self._base(name), "choices": choices, "usage": usage, **extra}
 

@@ -1,43 +1,52 @@
 """The ledger and the memo in one SQLite file: a draw is remembered and charged in the same durable transaction.
 
 `synchronous=FULL` in WAL mode syncs the log before COMMIT returns (SQLite documentation, "PRAGMA synchronous"), so that
-neither a killed process nor a power cut loses a charge that was acted on. Draws that cost nothing are committed
+neither a killed process nor a power cut loses a charge that was acted on. Entries that cost nothing are committed
 without the sync: a power cut may lose them, and all that follows is another surrogate. What is stored is opaque: HMAC
-names, sealed draws, tenant ids and epsilons; no text of any user.
+names, sealed entries, tenant names and epsilons; no text of any user.
+
+What was spent is kept as running totals, one row an account, so that a charge costs the same however long the history.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from cmif.enclave.memo import Draw
-from cmif.errors import InputError
-from cmif.privacy.accounting import NANO, Budget, Charge
+from cmif.enclave.memo import Entry, Payer, Row
+from cmif.errors import InputError, LedgerError
+from cmif.privacy.accounting import NANO, Budget, nano
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS memo (
-    conversation BLOB NOT NULL, unit BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (conversation, unit)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS charge (
-    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, conversation BLOB NOT NULL,
-    draws INTEGER NOT NULL, nano INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS entry (
+    id INTEGER PRIMARY KEY, node BLOB NOT NULL, key BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS charge_tenant ON charge (tenant, nano);
-CREATE INDEX IF NOT EXISTS charge_conversation ON charge (conversation, nano);
+CREATE INDEX IF NOT EXISTS entry_node ON entry (node, id);
+CREATE TABLE IF NOT EXISTS total (
+    tenant TEXT NOT NULL, kind TEXT NOT NULL, name BLOB NOT NULL, draws INTEGER NOT NULL, nano INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, name)
+) WITHOUT ROWID;
 """
+_ADD = (
+    "INSERT INTO total VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+    "SET draws = draws + excluded.draws, nano = nano + excluded.nano"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a tenant has spent so far: ``epsilon`` by basic composition over ``draws`` remembered draws."""
+    """What one account has spent: ``epsilon`` by basic composition over ``draws`` draws of the mechanism.
+
+    ``kind`` is "tenant", "user" or "node" (one step of a conversation); ``name`` is opaque, "" for a tenant's own.
+    """
 
     tenant: str
+    kind: str
+    name: str
     draws: int
     epsilon: float
 
@@ -59,70 +68,96 @@ class SqliteStore:
                 hint="Check the path and its permissions.",
             ) from None
 
-    def recall(self, conversation: bytes) -> dict[bytes, bytes]:
-        with self._lock:
-            rows = self._db.execute("SELECT unit, sealed FROM memo WHERE conversation = ?", (conversation,))
-            return dict(rows.fetchall())
+    def recall(self, nodes: Mapping[bytes, int]) -> Mapping[bytes, Sequence[Row]]:
+        """See :meth:`cmif.enclave.memo.Store.recall`."""
+        query = "SELECT id, key, sealed FROM entry WHERE node = ? AND id > ? ORDER BY id"
+        with self._lock, _as_ledger_error():
+            return {node: [Row(*row) for row in self._db.execute(query, (node, seen))] for node, seen in nodes.items()}
 
-    def commit(self, tenant: str, conversation: bytes, draws: Mapping[bytes, Draw]) -> dict[bytes, bytes]:
+    def commit(self, payer: Payer, entries: Mapping[bytes, Entry]) -> Mapping[bytes, bytes]:
         """See :meth:`cmif.enclave.memo.Store.commit`."""
-        charged = any(made.epsilon > 0 for made in draws.values())
-        with self._lock, _Transaction(self._db, "FULL" if charged else "NORMAL"):
-            settled: dict[bytes, bytes] = {}
-            new: list[Draw] = []
-            for unit, made in draws.items():
-                row = self._db.execute(
-                    "INSERT INTO memo VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING sealed",
-                    (conversation, unit, made.sealed),
-                ).fetchone()
-                if row is not None:
-                    settled[unit] = made.sealed
-                    new.append(made)
-                    continue
-                settled[unit] = self._db.execute(
-                    "SELECT sealed FROM memo WHERE conversation = ? AND unit = ?", (conversation, unit)
-                ).fetchone()[0]
-            for epsilon in sorted({made.epsilon for made in new}):
-                charge = Charge(sum(made.epsilon == epsilon for made in new), epsilon)
-                self._charge(tenant, conversation, charge)
-            return settled
+        charged = any(entry.epsilon > 0 for entry in entries.values())
+        settled: dict[bytes, bytes] = {}
+        spent: dict[bytes, tuple[int, int]] = {}
+        with self._lock, _as_ledger_error(), self._transaction("FULL" if charged else "NORMAL"):
+            for key, entry in entries.items():
+                settled[key], ours = self._remember(key, entry)
+                if ours and entry.epsilon > 0:
+                    draws, sum_ = spent.get(entry.node, (0, 0))
+                    spent[entry.node] = (draws + 1, sum_ + nano(entry.epsilon))
+            if spent:
+                self._charge(payer, spent)
+        return settled
 
-    def _charge(self, tenant: str, conversation: bytes, charge: Charge) -> None:
-        spent = "SELECT COALESCE(SUM(nano), 0) FROM charge WHERE "
+    def _remember(self, key: bytes, entry: Entry) -> tuple[bytes, bool]:
+        """The value that counts, and whether it is the one given."""
+        row = self._db.execute(
+            "INSERT INTO entry (node, key, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+            (entry.node, key, entry.sealed),
+        ).fetchone()
+        if row is not None:
+            return entry.sealed, True
+        earlier: bytes = self._db.execute("SELECT sealed FROM entry WHERE key = ?", (key,)).fetchone()[0]
+        return earlier, False
+
+    def _charge(self, payer: Payer, spent: Mapping[bytes, tuple[int, int]]) -> None:
+        draws, sum_ = (sum(column) for column in zip(*spent.values(), strict=True))
         self._budget.admit(
-            charge,
-            tenant_spent=self._db.execute(spent + "tenant = ?", (tenant,)).fetchone()[0],
-            conversation_spent=self._db.execute(spent + "conversation = ?", (conversation,)).fetchone()[0],
+            sum_,
+            tenant_spent=self._spent(payer.tenant, "tenant", b""),
+            user_spent=self._spent(payer.tenant, "user", payer.user.encode()) if payer.user else 0,
+            conversation_spent=sum(self._spent(payer.tenant, "node", node) for node in payer.path),
         )
-        self._db.execute(
-            "INSERT INTO charge (tenant, conversation, draws, nano) VALUES (?, ?, ?, ?)",
-            (tenant, conversation, charge.draws, charge.nano),
-        )
+        self._db.execute(_ADD, (payer.tenant, "tenant", b"", draws, sum_))
+        if payer.user:
+            self._db.execute(_ADD, (payer.tenant, "user", payer.user.encode(), draws, sum_))
+        for node, (draws, sum_) in spent.items():
+            self._db.execute(_ADD, (payer.tenant, "node", node, draws, sum_))
 
-    def account(self, tenant: str) -> Account:
-        query = "SELECT COALESCE(SUM(draws), 0), COALESCE(SUM(nano), 0) FROM charge WHERE tenant = ?"
-        with self._lock:
-            draws, spent = self._db.execute(query, (tenant,)).fetchone()
-        return Account(tenant, int(draws), spent / NANO)
+    def _spent(self, tenant: str, kind: str, name: bytes) -> int:
+        query = "SELECT nano FROM total WHERE tenant = ? AND kind = ? AND name = ?"
+        row = self._db.execute(query, (tenant, kind, name)).fetchone()
+        return row[0] if row else 0
+
+    def accounts(self, kind: str) -> list[Account]:
+        """Every account of a kind, the largest first."""
+        query = "SELECT tenant, kind, name, draws, nano FROM total WHERE kind = ? ORDER BY nano DESC"
+        with self._lock, _as_ledger_error():
+            rows = self._db.execute(query, (kind,)).fetchall()
+        return [Account(t, k, n.decode() if k == "user" else n.hex(), d, s / NANO) for t, k, n, d, s in rows]
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
 
-
-class _Transaction:
-    """`BEGIN IMMEDIATE` to `COMMIT`, or `ROLLBACK` if anything was raised. ``synchronous``: FULL or NORMAL."""
-
-    def __init__(self, db: sqlite3.Connection, synchronous: str) -> None:
-        self._db = db
-        self._synchronous = synchronous
-
-    def __enter__(self) -> Self:
-        self._db.execute(f"PRAGMA synchronous={self._synchronous}")
+    @contextmanager
+    def _transaction(self, synchronous: str) -> Generator[None, None, None]:
+        """`BEGIN IMMEDIATE` to `COMMIT`, or `ROLLBACK` if anything was raised. ``synchronous``: FULL or NORMAL."""
+        self._db.execute(f"PRAGMA synchronous={synchronous}")
         self._db.execute("BEGIN IMMEDIATE")
-        return self
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+def open_store(folder: Path, budget: Budget | None = None, *, must_exist: bool = False) -> SqliteStore:
+    """The store of a gateway's state directory. ``must_exist``: refuse to make a new one (:class:`InputError`)."""
+    path = folder / "ledger.sqlite"
+    if must_exist and not path.is_file():
+        raise InputError("There is no ledger in that state directory.", hint="Give the gateway's own --state.")
+    return SqliteStore(path, budget)
+
+
+@contextmanager
+def _as_ledger_error() -> Generator[None, None, None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "error")
+        raise LedgerError(
+            f"The ledger cannot be used ({name}).", hint="Nothing was sent. Check the disk of --state."
+        ) from None

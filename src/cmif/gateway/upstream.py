@@ -38,12 +38,14 @@ class Sessions:
         self._idle: OrderedDict[bytes, SessionEncoder] = OrderedDict()
 
     @contextmanager
-    def borrow(self, conversation: bytes) -> Generator[SessionEncoder, None, None]:
-        session = self._idle.pop(conversation, None) or SessionEncoder(self._codec)
+    def borrow(self, before: bytes | None, turn: bytes) -> Generator[SessionEncoder, None, None]:
+        """The session that the turn ``before`` left, from now on that of ``turn``."""
+        known = None if before is None else self._idle.pop(before, None)
+        session = known or SessionEncoder(self._codec)
         try:
             yield session
         finally:
-            self._idle[conversation] = session
+            self._idle[turn] = session
             while len(self._idle) > _CONVERSATIONS:
                 self._idle.popitem(last=False)
 
@@ -90,14 +92,14 @@ class Upstream:
         return told
 
     async def generate(
-        self, frame: Frame, conversation: bytes
+        self, frame: Frame, before: bytes | None, turn: bytes
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
 
-        Rows that the engine has from earlier turns of ``conversation`` are not sent again. Raises
+        Rows that the engine has from the turns up to ``before`` are not sent again. Raises
         :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with its code.
         """
-        with self._sessions.borrow(conversation) as session:
+        with self._sessions.borrow(before, turn) as session:
             try:
                 async with self._post(frame, session) as answer:
                     reader = EventReader()

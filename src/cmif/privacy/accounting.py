@@ -28,48 +28,27 @@ def nano(epsilon: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What one request spends: ``draws`` newly drawn words at ``eps_in`` each (basic composition: their
-    sum).
-    """
-
-    draws: int
-    eps_in: float
-
-    def __post_init__(self) -> None:
-        if self.draws < 0:
-            raise MechanismError("A charge cannot be for fewer than 0 draws.")
-        nano(self.eps_in)
-
-    @property
-    def nano(self) -> int:
-        return self.draws * nano(self.eps_in)
-
-    @property
-    def epsilon(self) -> float:
-        return self.nano / NANO
-
-
-@dataclass(frozen=True, slots=True)
 class Budget:
-    """The most a tenant and a conversation may spend, as epsilon; None is no limit."""
+    """The most a tenant, one of its end users and a conversation may spend, as epsilon; None is no limit."""
 
     tenant: float | None = None
+    user: float | None = None
     conversation: float | None = None
 
-    def admit(self, charge: Charge, *, tenant_spent: int, conversation_spent: int) -> None:
-        """Nothing when ``charge`` fits beside what was spent (nano-epsilons); else BudgetExhaustedError.
+    def admit(self, spend: int, *, tenant_spent: int, user_spent: int, conversation_spent: int) -> None:
+        """Nothing when ``spend`` fits beside what was spent (nano-epsilons all); else BudgetExhaustedError.
 
         Meeting the budget exactly is allowed. A charge of 0 is always admitted: it spends nothing.
         """
         for name, limit, spent in (
             ("tenant", self.tenant, tenant_spent),
+            ("end user", self.user, user_spent),
             ("conversation", self.conversation, conversation_spent),
         ):
-            if limit is not None and charge.nano and spent + charge.nano > nano(limit):
+            if limit is not None and spend and spent + spend > nano(limit):
                 left = max(nano(limit) - spent, 0) / NANO
                 raise BudgetExhaustedError(
-                    f"This request would spend epsilon {charge.epsilon:g} of the {name}'s budget, "
+                    f"This request would spend epsilon {spend / NANO:g} of the {name}'s budget, "
                     f"of which {left:g} is left.",
                     hint="Words that were drawn before cost nothing; new ones do.",
                 )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,50 +9,64 @@ from pathlib import Path
 
 import pytest
 
-from cmif.enclave.memo import Draw
-from cmif.errors import BudgetExhaustedError, InputError
+from cmif.enclave.memo import Entry, Payer
+from cmif.errors import BudgetExhaustedError, InputError, LedgerError
 from cmif.gateway.store import SqliteStore
 from cmif.privacy.accounting import Budget
+
+PAYER = Payer("t", "", (b"c",))
+
+
+def draw(sealed: bytes, epsilon: float, node: bytes = b"c") -> Entry:
+    return Entry(node, sealed, epsilon)
+
+
+def remembered(store: SqliteStore, node: bytes = b"c") -> dict[bytes, bytes]:
+    return {row.key: row.sealed for row in store.recall({node: 0}).get(node, ())}
+
+
+def spent(store: SqliteStore, kind: str = "tenant") -> float:
+    return sum(account.epsilon for account in store.accounts(kind))
 
 
 def test_draws_are_remembered_and_charged_together(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "l.sqlite")
-    draws = {b"u1": Draw(b"s1", 1.0), b"u2": Draw(b"s2", 0.5)}
-    assert store.commit("t", b"c", draws) == {b"u1": b"s1", b"u2": b"s2"}
+    draws = {b"u1": draw(b"s1", 1.0), b"u2": draw(b"s2", 0.5)}
+    assert store.commit(PAYER, draws) == {b"u1": b"s1", b"u2": b"s2"}
     store.close()
     again = SqliteStore(tmp_path / "l.sqlite")
-    assert again.recall(b"c") == {b"u1": b"s1", b"u2": b"s2"}
-    assert again.recall(b"other") == {}
-    assert again.account("t").epsilon == 1.5
+    assert remembered(again) == {b"u1": b"s1", b"u2": b"s2"}
+    assert remembered(again, b"other") == {}
+    assert spent(again) == 1.5
 
 
 def test_the_first_draw_counts_and_is_paid_once(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "l.sqlite")
-    store.commit("t", b"c", {b"u": Draw(b"first", 1.0)})
-    assert store.commit("t", b"c", {b"u": Draw(b"second", 1.0), b"v": Draw(b"new", 1.0)}) == {
+    store.commit(PAYER, {b"u": draw(b"first", 1.0)})
+    assert store.commit(PAYER, {b"u": draw(b"second", 1.0), b"v": draw(b"new", 1.0)}) == {
         b"u": b"first",
         b"v": b"new",
     }
-    assert store.account("t").epsilon == 2.0
+    assert spent(store) == 2.0
 
 
 @pytest.mark.parametrize("budget", ["tenant", "conversation"])
 def test_an_exhausted_budget_refuses_and_remembers_nothing(tmp_path: Path, budget: str) -> None:
     store = SqliteStore(tmp_path / "l.sqlite", Budget(**{budget: 2.0}))
-    store.commit("t", b"c", {b"u": Draw(b"s", 1.5)})
+    store.commit(PAYER, {b"u": draw(b"s", 1.5)})
     with pytest.raises(BudgetExhaustedError):
-        store.commit("t", b"c", {b"v": Draw(b"s", 1.0)})
-    assert store.recall(b"c") == {b"u": b"s"}
-    assert store.account("t").epsilon == 1.5
-    store.commit("t", b"c", {b"w": Draw(b"s", 0.0)})  # surrogates cost nothing and still pass
+        store.commit(PAYER, {b"v": draw(b"s", 1.0)})
+    assert remembered(store) == {b"u": b"s"}
+    assert spent(store) == 1.5
+    store.commit(PAYER, {b"w": draw(b"s", 0.0)})  # surrogates cost nothing and still pass
 
 
 def test_ten_tenths_fit_a_budget_of_one(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "l.sqlite", Budget(tenant=1.0))
     for i in range(10):
-        store.commit("t", b"c", {bytes([i]): Draw(b"s", 0.1)})
+        store.commit(PAYER, {bytes([i]): draw(b"s", 0.1)})
     with pytest.raises(BudgetExhaustedError):
-        store.commit("t", b"c", {b"x": Draw(b"s", 0.1)})
+        store.commit(PAYER, {b"x": draw(b"s", 0.1)})
 
 
 def test_budgets_hold_under_concurrent_requests(tmp_path: Path) -> None:
@@ -64,7 +77,7 @@ def test_budgets_hold_under_concurrent_requests(tmp_path: Path) -> None:
     def spend(worker: int) -> None:
         for i in range(20):
             try:
-                stores[worker].commit("t", b"c", {bytes([worker, i]): Draw(b"s", 1.0)})
+                stores[worker].commit(PAYER, {bytes([worker, i]): draw(b"s", 1.0)})
             except BudgetExhaustedError:
                 refused.append(i)
 
@@ -74,17 +87,18 @@ def test_budgets_hold_under_concurrent_requests(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(refused) == 15
-    assert stores[0].account("t").epsilon == 25.0
-    assert len(stores[0].recall(b"c")) == 25
+    assert spent(stores[0]) == 25.0
+    assert len(remembered(stores[0])) == 25
 
 
 _VICTIM = """
 import sys
-from cmif.enclave.memo import Draw
+from cmif.enclave.memo import Entry, Payer
 from cmif.gateway.store import SqliteStore
+payer = Payer("t", "", (b"c",))
 store = SqliteStore(sys.argv[1])
 for i in range(100000):
-    store.commit("t", b"c", {i.to_bytes(4, "big"): Draw(b"s", 1.0)})
+    store.commit(payer, {i.to_bytes(4, "big"): Entry(b"c", b"s", 1.0)})
     sys.stdout.write(f"{i}\\n")
     sys.stdout.flush()
 """
@@ -102,24 +116,48 @@ def test_kill_9_never_loses_a_charge_that_was_acted_on(tmp_path: Path, after: in
     process.wait()
     acted_on = [int(line) for line in printed if line.endswith("\n")]
     store = SqliteStore(path)
-    remembered = store.recall(b"c")
-    assert {i.to_bytes(4, "big") for i in acted_on} <= remembered.keys()
-    assert store.account("t").epsilon == len(remembered)
+    kept = remembered(store)
+    assert {i.to_bytes(4, "big") for i in acted_on} <= kept.keys()
+    assert spent(store) == len(kept)
 
 
-def test_the_file_holds_no_plain_conversation_text(tmp_path: Path) -> None:
-    columns = [
-        r[1]
-        for t in ("memo", "charge")
-        for r in sqlite3.connect(_filled(tmp_path)).execute(f"PRAGMA table_info({t})")
-    ]
-    assert columns == ["conversation", "unit", "sealed", "id", "tenant", "conversation", "draws", "nano"]
+def test_a_charge_is_synced_to_the_disk_before_it_is_acted_on(tmp_path: Path) -> None:
+    """No killed process can show this; only a power cut, or the statements themselves."""
+    store = SqliteStore(tmp_path / "l.sqlite")
+    said: list[str] = []
+    store._db.set_trace_callback(said.append)
+    store.commit(PAYER, {b"u": draw(b"s", 1.0)})
+    assert said.index("PRAGMA synchronous=FULL") < said.index("BEGIN IMMEDIATE") < said.index("COMMIT")
+    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
-def _filled(tmp_path: Path) -> Path:
-    path = tmp_path / "l.sqlite"
-    SqliteStore(path).commit("t", b"c", {b"u": Draw(b"s", 1.0)})
-    return path
+def test_the_budgets_of_tenant_user_and_conversation_are_apart(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite", Budget(tenant=10.0, user=3.0, conversation=2.0))
+    anna, otto = Payer("t", "anna", (b"a1", b"a2")), Payer("t", "otto", (b"o",))
+    store.commit(anna, {b"1": draw(b"s", 1.0, b"a1"), b"2": draw(b"s", 1.0, b"a2")})
+    with pytest.raises(BudgetExhaustedError, match="conversation"):  # its two steps together
+        store.commit(anna, {b"3": draw(b"s", 0.5, b"a2")})
+    with pytest.raises(BudgetExhaustedError, match="end user"):
+        store.commit(Payer("t", "anna", (b"b",)), {b"3": draw(b"s", 1.5, b"b")})
+    store.commit(otto, {b"4": draw(b"s", 2.0, b"o")})
+    assert {account.name: account.epsilon for account in store.accounts("user")} == {"anna": 2.0, "otto": 2.0}
+    assert spent(store) == 4.0
+
+
+def test_only_rows_that_came_later_are_recalled(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite")
+    store.commit(PAYER, {b"u": draw(b"s", 0.0)})
+    seen = store.recall({b"c": 0})[b"c"][-1].id
+    store.commit(PAYER, {b"v": draw(b"s", 0.0)})
+    assert [row.key for row in store.recall({b"c": seen})[b"c"]] == [b"v"]
+
+
+def test_a_ledger_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite")
+    store._db.execute("PRAGMA query_only=ON")
+    with pytest.raises(LedgerError, match="SQLITE_READONLY"):
+        store.commit(PAYER, {b"u": draw(b"s", 1.0)})
 
 
 def test_a_ledger_that_cannot_be_opened_is_an_input_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Policy, detectors_for
 from cmif.gateway.bundles import open_bundle
@@ -45,8 +46,7 @@ class Client:
         self._conversations += 1
         prepared = self.pipeline.prepare(
             {"prompt": prose(words, start)},
-            tenant="bench",
-            conversation=str(self._conversations),
+            who=Who("bench", conversation=str(self._conversations)),
             max_tokens=None,
             step=watch,
         )

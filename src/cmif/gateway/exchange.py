@@ -1,18 +1,16 @@
-"""One checked request from its rows to the events of its answer: the part between HTTP and the enclave."""
+"""One prepared request with its engine, from its rows to what each choice of the answer says."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError
-from cmif.gateway.answer import Answer
+from cmif.gateway.answer import Answer, Counts
 from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.openai import Request
 from cmif.gateway.upstream import Upstream
@@ -20,62 +18,42 @@ from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame
 
 
-def conversation_name(request: Request, given: str | None) -> str:
-    """What a conversation is called: the client's header, else a digest of the chat up to its first user message.
-
-    A re-sent history begins the same way, so it finds its own draws. Completions without a header share one
-    conversation a tenant: their prompts grow and change, and fresh draws for the same words could be averaged.
-    """
-    if given:
-        return f"given:{given}"
-    if request.kind == "completion":
-        return "completions"
-    messages = request.prompt["messages"]
-    first = next(
-        (i for i, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"), len(messages)
-    )
-    start = json.dumps(messages[: first + 1], sort_keys=True, default=str).encode("utf-8")
-    return f"begins:{hashlib.sha256(start).hexdigest()}"
-
-
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text of choice ``index``; ``finish`` is set on its last one."""
+    """New text of choice ``index`` with its logprobs; ``finish`` is set on its last one."""
 
     index: int
     text: str
+    logprobs: tuple[dict[str, Any], ...] = ()
     finish: str | None = None
 
 
 class Exchange:
-    """One prepared request with its engine. Iterate :meth:`deltas` once; close it early to stop the engine.
-
-    ``texts`` holds what every choice has said so far.
-    """
+    """Iterate :meth:`deltas` once; close it early to stop the engine. ``answers`` hold what every choice has said."""
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        upstream: Upstream,
-        request: Request,
-        prepared: Prepared,
-        salt: str,
-        watch: Stopwatch,
+        self, pipeline: Pipeline, upstream: Upstream, request: Request, prepared: Prepared, watch: Stopwatch
     ) -> None:
         self.prepared = prepared
-        self.answers = [Answer(pipeline, prepared, request.stop) for _ in range(request.n)]
-        self.texts = [""] * request.n
+        tokeniser = pipeline.bundle.tokeniser
+        self.answers = [
+            Answer(tokeniser, pipeline.restorer(prepared), prepared.conversation.response(), request.stop)
+            for _ in range(request.n)
+        ]
         self._upstream = upstream
         self._watch = watch
-        context = pipeline.bundle.manifest.context
-        room = context - len(prepared.ids)
+        room = pipeline.bundle.manifest.context - len(prepared.ids)
         self._sampling = replace(
             request.sampling,
             max_tokens=room if request.max_tokens is None else request.max_tokens,
             stop_ids=pipeline.bundle.manifest.eos,
         )
         self._model = pipeline.bundle.manifest.model
-        self._salt = salt
+        self._protected = pipeline.policy.entities
+
+    @property
+    def counts(self) -> Counts:
+        return sum((answer.counts for answer in self.answers), Counts())
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
         """Deltas of every choice as they come; raises the engine's error after stopping the others."""
@@ -112,10 +90,13 @@ class Exchange:
 
     async def _one(self, index: int) -> AsyncGenerator[Delta, None]:
         answer = self.answers[index]
+        conversation = self.prepared.conversation
         seed = self._sampling.seed
         sampling = replace(self._sampling, seed=None if seed is None else seed + index)
-        frame = Frame(self._model, self.prepared.rows, sampling, self._salt)
-        async with aclosing(self._upstream.generate(frame, self.prepared.conversation)) as events:
+        frame = Frame(self._model, self.prepared.rows, sampling, conversation.salt)
+        events = self._upstream.generate(frame, conversation.before, conversation.turn)
+        told, finished = 0, False
+        try:
             while True:
                 with self._watch("engine"):
                     event = await anext(events)
@@ -125,13 +106,47 @@ class Exchange:
                     elif isinstance(event, DoneEvent):
                         text = answer.close(event.reason)
                         finish = answer.finish
-                self.texts[index] += text
+                fresh, told = tuple(answer.logprobs[told:]), len(answer.logprobs)
+                if finish:
+                    finished = True
+                    await asyncio.to_thread(answer.remember, done=True)
+                    if answer.stopped and isinstance(event, TokenEvent) and self._protected:
+                        events = self._drain(events)
                 if text or finish:
-                    yield Delta(index, text, finish)
+                    yield Delta(index, text, fresh, finish)
                 if finish:
                     return
+        finally:
+            await events.aclose()
+            if not finished:
+                answer.remember()  # cut off: what the reader has got may come back
+
+    def _drain(
+        self, events: AsyncGenerator[TokenEvent | DoneEvent, None]
+    ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+        """Read a stopped answer to its own end, unseen: closing it early would tell the engine where a restored text
+        met a stop string, which says something of the original.
+        """
+
+        async def rest() -> None:
+            try:
+                async for _ in events:
+                    pass
+            except CmifError:
+                pass
+            finally:
+                await events.aclose()
+
+        task = asyncio.create_task(rest())
+        _DRAINING.add(task)
+        task.add_done_callback(_DRAINING.discard)
+        return _nothing()
 
 
-def tenant_salt(key: bytes, tenant: str) -> str:
-    """One cache salt a tenant, so that the engine's prefix cache never answers one tenant from another's prompt."""
-    return hmac.digest(key, b"cmif cache salt\0" + tenant.encode("utf-8"), "sha256").hex()[:32]
+_DRAINING: set[asyncio.Task[None]] = set()
+"""Tasks that nobody awaits: the event loop itself keeps only weak references."""
+
+
+async def _nothing() -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+    return
+    yield

@@ -1,0 +1,66 @@
+"""`cmif ledger`: who spent what, and what is left."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cmif.cli.options import policy_of, state_dir
+
+
+class By(StrEnum):
+    """Whose accounts. A conversation's steps and a tenant's end users have opaque names."""
+
+    TENANT = "tenant"
+    USER = "user"
+    NODE = "node"
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def ledger(
+    state: Annotated[Path | None, typer.Option(help="The gateway's --state: a directory.")] = None,
+    by: Annotated[By, typer.Option(help="Whose accounts.")] = By.TENANT,
+    policy: Annotated[
+        str | None, typer.Option(help="The gateway's policy, to show what its budgets leave.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Show what was spent: epsilon by basic composition over the draws that were charged, the largest first."""
+    from cmif.gateway.store import open_store
+
+    chosen = None if policy is None else policy_of(policy)
+    limits = {} if chosen is None else {By.TENANT: chosen.tenant_budget, By.USER: chosen.user_budget}
+    limit = limits.get(by)
+    store = open_store(state_dir(state), must_exist=True)
+    rows = [
+        {
+            "tenant": a.tenant,
+            "name": a.name,
+            "draws": a.draws,
+            "epsilon": a.epsilon,
+            "left": None if limit is None else max(limit - a.epsilon, 0.0),
+        }
+        for a in store.accounts(by.value)
+    ]
+    store.close()
+    if form is Format.JSON:
+        sys.stdout.write(json.dumps(rows) + "\n")
+    elif form is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, ("tenant", "name", "draws", "epsilon", "left"))
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        from cmif.cli.render import accounts
+
+        accounts(rows)

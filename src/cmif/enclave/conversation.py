@@ -1,0 +1,423 @@
+"""One conversation's memory, all of it inside the enclave: its name, its draws, its originals, what the engine wrote.
+
+A conversation is a path of nodes, one a message that the client's side wrote (user, tool): each is named by a keyed
+digest of the one before it and the message's own text, under the tenant and the end user. So a re-sent history finds
+its memory, whatever a clock in the system prompt says and however the client cut or edited the answers; a retry, a
+regeneration and a fork share the nodes of the messages they share; and two strangers share nothing but messages that
+both wrote word for word from the first on. If a client edits an early message, the pair of a later message and the
+answer it got leads back to the path that it had. A client that names its conversation has one node for all of it.
+
+Two rules keep what it protects:
+
+1. What the engine wrote goes back to it as it wrote it (:meth:`Conversation.known`): never detected, drawn or charged.
+2. Whatever was private once is private in every later text of every role, whatever surrounds it
+   (:meth:`Conversation.originals`, searched by :class:`~cmif.enclave.originals.Finder`), and a text that was sent once
+   is sent the same way again.
+
+What an ADAPTIVE engine, which chooses its answers to learn from the next request, can learn of a value beyond the
+sanitised texts themselves: nothing from an answer that comes back whole, trimmed, cut or re-wrapped, since what it
+receives is a function of what it wrote and of where the client cut. An engine that writes candidates for a value gets
+them back as candidates. Left open, and stated in docs/threat-model.md: words that the client itself puts into another
+message (a summary by another model, a quote of fewer than six words), where equality with a value shows as it does for
+anything the client types; and two regenerated answers that read the same to the client but were written differently,
+of which the later one is taken.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import ChainMap, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from cmif.enclave.memo import Entry, MemoCipher, Payer, Row, Store
+from cmif.enclave.originals import Original
+from cmif.enclave.quote import Answer, plain, quoted
+from cmif.enclave.segment import Segment
+from cmif.types import Kind, Piece
+
+_NODES = 4096
+"""Nodes kept open in memory; a node that was put out is read and opened again."""
+_OF_ENGINE, _OF_CLIENT = 3, 6
+"""Words in a row that make a quote: in a message of the engine's role, and in one of the client's."""
+_PAIR = 8
+"""Words an answer must have for it and its question to lead back to their path: a greeting is anybody's."""
+_MESSAGE = re.compile(r"messages\[(\d+)\]")
+
+Name = tuple[str, str]
+"""What a draw is known by: its kind (or class of word) and the value that all its spellings share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose request it is. ``user`` and ``conversation`` are the client's own names, None if it gave none."""
+
+    tenant: str
+    user: str | None = None
+    conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One draw: ``sent`` stands for a value first ``written`` so. ``epsilon`` is what it costs when it is made."""
+
+    kind: Kind
+    written: str
+    sent: str
+    epsilon: float = 0.0
+
+
+@dataclass(slots=True)
+class _Node:
+    """What one node remembers, open. ``paths``: where the exchange leads that a pair node stands for."""
+
+    seen: int = 0
+    draws: dict[Name, Drawn] = field(default_factory=dict)
+    texts: dict[bytes, tuple[Piece, ...]] = field(default_factory=dict)
+    answers: dict[str, dict[int, list[tuple[str, str]]]] = field(default_factory=dict)
+    paths: set[tuple[bytes, ...]] = field(default_factory=set)
+
+    def copy(self) -> _Node:
+        answers = {r: {i: list(runs) for i, runs in texts.items()} for r, texts in self.answers.items()}
+        return _Node(self.seen, dict(self.draws), dict(self.texts), answers, set(self.paths))
+
+
+class Conversations:
+    """Every conversation of one enclave. ``key`` (32 bytes) never leaves it. Safe to share between threads."""
+
+    def __init__(self, key: bytes, store: Store) -> None:
+        self._cipher = MemoCipher(key)
+        self._store = store
+        self._open: OrderedDict[bytes, _Node] = OrderedDict()
+        self._lock = Lock()
+
+    def open(self, who: Who, segments: Sequence[Segment]) -> Conversation:
+        """The conversation that these texts of a request belong to, with all it remembers."""
+        cipher = self._cipher
+        user = "" if who.user is None else cipher.name(b"user", who.tenant, who.user).hex()
+        root = cipher.name(b"root", who.tenant, user)
+        messages = _messages(segments)
+        if who.conversation is not None:
+            path = [cipher.name(root, "named", who.conversation)]
+            turns = dict.fromkeys(range(len(messages)), path[0])
+            nodes = self._recall(path)
+        else:
+            path, turns = self._walk(root, messages)
+            nodes = self._recall(path)
+            lost = [m for m, node in turns.items() if messages[m].client and not _known(nodes.get(node))]
+            pairs = [pair for m in lost if (pair := self._pair(root, messages, m))]
+            if pairs:  # an earlier message was edited or dropped: later ones know where they belong
+                led = [found.paths for found in self._recall(pairs).values()]
+                former = [node for paths in led if len(paths) == 1 for path_ in paths for node in path_]
+                path = list(dict.fromkeys([*former, *path]))
+                nodes = self._recall(path)
+        payer = Payer(who.tenant, user, tuple(path))
+        salt = cipher.name(b"salt", who.tenant, user).hex()[:32]
+        named = who.conversation is not None
+        return Conversation(self, payer, salt, root, messages, turns, nodes, named=named)
+
+    def _walk(self, root: bytes, messages: Sequence[_Message]) -> tuple[list[bytes], dict[int, bytes]]:
+        """The path of a request's client-side messages, and for every message the node it belongs to."""
+        path: list[bytes] = []
+        turns: dict[int, bytes] = {}
+        for m, message in enumerate(messages):
+            for step in message.steps():
+                path.append(self._cipher.name(path[-1] if path else root, "then", step))
+            if path:
+                turns[m] = path[-1]
+        if not path:
+            path.append(self._cipher.name(root, "then", ""))
+        return path, {m: turns.get(m, path[0]) for m in range(len(messages))}
+
+    def _pair(self, root: bytes, messages: Sequence[_Message], m: int) -> bytes | None:
+        answered = m + 1 < len(messages) and messages[m + 1].role == "assistant"
+        return self._pair_of(root, messages[m].text, messages[m + 1].text) if answered else None
+
+    def _pair_of(self, root: bytes, asked: str, answer: str) -> bytes:
+        return self._cipher.name(root, "pair", asked, plain(answer))
+
+    def _recall(self, wanted: Iterable[bytes]) -> dict[bytes, _Node]:
+        wanted = list(wanted)
+        with self._lock:
+            nodes = {node: self._open.get(node) or _Node() for node in wanted}
+            for node, rows in self._store.recall({n: nodes[n].seen for n in wanted}).items():
+                for row in rows:
+                    self._take(nodes[node], row)
+            for node, held in nodes.items():
+                self._open[node] = held
+                self._open.move_to_end(node)
+            while len(self._open) > _NODES:
+                self._open.popitem(last=False)
+            return {node: held.copy() for node, held in nodes.items()}
+
+    def _take(self, node: _Node, row: Row) -> None:
+        node.seen = max(node.seen, row.id)
+        self._remember(node, self._cipher.open(row.key, row.sealed))
+
+    @staticmethod
+    def _remember(node: _Node, value: object) -> None:
+        match value:
+            case {"draw": [str() as group, str() as of, str() as kind, str() as written, str() as sent]}:
+                node.draws[(group, of)] = Drawn(Kind(kind), written, sent)
+            case {"text": list() as pieces, "of": str() as digest}:
+                kept = tuple(Piece(text, sent, kind, 0.0) for text, sent, kind in pieces)
+                node.texts.setdefault(bytes.fromhex(digest), kept)
+            case {"answer": [str() as response, int() as index, list() as runs]}:
+                texts = node.answers.setdefault(response, {})
+                texts.setdefault(index, []).extend((raw, text) for raw, text in runs)
+            case {"path": list() as path}:
+                node.paths.add(tuple(bytes.fromhex(step) for step in path))
+
+    def _commit(self, payer: Payer, entries: Mapping[bytes, tuple[bytes, object, float]]) -> dict[bytes, object]:
+        """Remember ``entries``: key to (node, value, epsilon). The value that counts for each key, ours or earlier."""
+        sealed = {
+            key: Entry(node, self._cipher.seal(key, value), epsilon)
+            for key, (node, value, epsilon) in entries.items()
+        }
+        settled = self._store.commit(payer, sealed)
+        return {
+            key: value if settled[key] == sealed[key].sealed else self._cipher.open(key, settled[key])
+            for key, (_, value, _) in entries.items()
+        }
+
+
+class Conversation:
+    """One request's view of its conversation. ``salt`` separates tenants and end users in the engine's prefix cache;
+    ``turn`` and ``before`` are opaque names of this turn and the one before it, for a session of rows.
+    """
+
+    def __init__(
+        self,
+        of: Conversations,
+        payer: Payer,
+        salt: str,
+        root: bytes,
+        messages: Sequence[_Message],
+        turns: Mapping[int, bytes],
+        nodes: Mapping[bytes, _Node],
+        *,
+        named: bool,
+    ) -> None:
+        self.salt = salt
+        self.turn = payer.path[-1]
+        self.before = payer.path[-2] if len(payer.path) > 1 else self.turn if named else None
+        self._of = of
+        self._payer = payer
+        self._root = root
+        self._messages = messages
+        self._turns = turns
+        self._nodes = nodes
+        self._drawn: ChainMap[Name, Drawn] = ChainMap({}, *(nodes[node].draws for node in payer.path))
+        self._quotes = {m: self._quoted(m) for m, message in enumerate(messages) if message.role == "assistant"}
+        self._all = [a for node in payer.path for texts in _answers(nodes[node]).values() for a in texts]
+
+    def known(self, segment: Segment) -> tuple[Piece, ...] | None:
+        """How this text was sent before, or what the engine wrote in its place; None for a text that is new."""
+        m = _message_of(segment)
+        if m in self._quotes and (answer := self._quotes[m].get(segment.path)):
+            return _pieces(answer)
+        digest = self._digest(segment)
+        for node in self._payer.path:
+            if (pieces := self._nodes[node].texts.get(digest)) is not None:
+                return pieces
+        if m not in self._quotes and len(segment.text) > 12:
+            return next((_pieces(a) for a in self._all if a.plain == plain(segment.text)), None)
+        return None
+
+    def stretches(self, segment: Segment) -> tuple[tuple[int, int, str | None], ...]:
+        """A new text in stretches ``(start, end, raw)``: what the engine wrote for it, None for the client's own."""
+        if not self._all:
+            return ((0, len(segment.text), None),)
+        least = _OF_ENGINE if _message_of(segment) in self._quotes else _OF_CLIENT
+        out, at = [], 0
+        for stretch in quoted(segment.text, self._all, least):
+            out.append((at, at + len(stretch.text), stretch.raw))
+            at += len(stretch.text)
+        return tuple(out)
+
+    def drawn(self, name: Name) -> Drawn | None:
+        return self._drawn.get(name)
+
+    def originals(self) -> list[Original]:
+        """Every value of this conversation that something else was sent for."""
+        return [Original(d.kind, d.written, d.sent) for d in self._drawn.values() if d.written != d.sent]
+
+    def surrogates(self) -> set[str]:
+        """What new surrogates must differ from."""
+        return {drawn.sent for drawn in self._drawn.values()}
+
+    def settle(self, fresh: Mapping[Name, tuple[Segment, int, Drawn]]) -> tuple[dict[Name, Drawn], float]:
+        """Charge and remember new draws, each at the text and the place in it that first need it.
+
+        What counts for each, and the cost.
+
+        Where another request of this conversation drew first, its draw counts and was paid for there. Raises
+        :class:`BudgetExhaustedError`, :class:`LedgerError`; then nothing was charged.
+        """
+        cipher = self._of._cipher
+        entries: dict[bytes, tuple[bytes, object, float]] = {}
+        names: dict[bytes, Name] = {}
+        for name, (segment, at, drawn) in fresh.items():
+            node = self._node(segment, at)
+            key = cipher.name(node, "draw", *name)
+            value = {"draw": [*name, drawn.kind.value, drawn.written, drawn.sent]}
+            entries[key], names[key] = (node, value, drawn.epsilon), name
+        settled = self._of._commit(self._payer, entries) if entries else {}
+        out: dict[Name, Drawn] = {}
+        cost = 0.0
+        for key, value in settled.items():
+            drawn, ours = fresh[names[key]][2], value is entries[key][1]
+            if not ours:
+                memory = _Node()
+                self._of._remember(memory, value)
+                drawn = memory.draws[names[key]]
+            cost += drawn.epsilon if ours else 0.0
+            out[names[key]] = drawn
+        self._drawn.update(out)
+        return out, cost
+
+    def keep(self, written: Mapping[int, tuple[Segment, tuple[Piece, ...]]]) -> dict[int, tuple[Piece, ...]]:
+        """Remember how new texts are sent; the way that counts for each, should another request have been first."""
+        entries: dict[bytes, tuple[bytes, object, float]] = {}
+        places: dict[int, bytes] = {}
+        for i, (segment, pieces) in written.items():
+            node, digest = self._node(segment), self._digest(segment).hex()
+            key = self._of._cipher.name(node, "text", digest)
+            entries[key] = (node, {"text": [[p.text, p.sent, p.kind] for p in pieces], "of": digest}, 0.0)
+            places[i] = key
+        settled = self._of._commit(self._payer, entries) if entries else {}
+        out = {}
+        for i, key in places.items():
+            if settled[key] is entries[key][1]:
+                out[i] = written[i][1]
+            else:
+                memory = _Node()
+                self._of._remember(memory, settled[key])
+                (out[i],) = memory.texts.values()
+        return out
+
+    def response(self) -> Response:
+        """Where what the engine now writes is remembered."""
+        return Response(self)
+
+    def _node(self, segment: Segment, at: int = 0) -> bytes:
+        """The node that a text belongs to; of a completion's growing prompt, the line's."""
+        path = self._payer.path
+        if segment.role == "prompt":
+            return path[min(segment.text.count("\n", 0, at), len(path) - 1)]
+        m = _message_of(segment)
+        return path[0] if m is None else self._turns.get(m, path[0])
+
+    def _digest(self, segment: Segment) -> bytes:
+        marks = ",".join(f"{s.start}-{s.end}" for s in segment.private)
+        side = "engine" if segment.role == "assistant" else "client"
+        return self._of._cipher.name(self._root, "text", side, str(segment.prose), marks, segment.text)
+
+    def _quoted(self, m: int) -> dict[str, Answer]:
+        """For an assistant message's texts, by path: the answer that each one is, of the response that fits best."""
+        wanted = [(s.path, plain(s.text)) for s in self._messages[m].segments]
+        best: dict[str, Answer] = {}
+        for node in [self._turns[m], *reversed(self._payer.path)]:
+            for texts in _answers(self._nodes[node]).values():
+                left, fits = list(texts), {}
+                for path, text in wanted:
+                    found = next((a for a in left if a.plain == text), None)
+                    if found is not None:
+                        left.remove(found)
+                        fits[path] = found
+                if fits and len(fits) >= len(best):
+                    best = fits
+            if best:
+                break
+        return best
+
+
+class Response:
+    """One answer in the making; :meth:`wrote` may be called while it streams, so that a crash loses little of it."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._id = secrets.token_hex(8)
+        self._parts: dict[int, int] = {}
+
+    def wrote(self, index: int, runs: Sequence[tuple[str, str]]) -> None:
+        """The engine wrote ``runs`` more of text ``index``: pairs (what it wrote, what its reader gets)."""
+        if not runs:
+            return
+        of, payer = self._conversation._of, self._conversation._payer
+        part = self._parts[index] = self._parts.get(index, -1) + 1
+        key = of._cipher.name(payer.path[-1], "answer", self._id, str(index), str(part))
+        of._commit(payer, {key: (payer.path[-1], {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)})
+
+    def done(self, text: str) -> None:
+        """All of it was written, and read as ``text``: from now on the exchange leads back to this path."""
+        conversation = self._conversation
+        of, payer = conversation._of, conversation._payer
+        asked = next((m.text for m in reversed(conversation._messages) if m.client), None)
+        if asked is None or len(text.split()) < _PAIR:
+            return
+        node = of._pair_of(conversation._root, asked, text)
+        key = of._cipher.name(node, "path", *(step.hex() for step in payer.path))
+        of._commit(payer, {key: (node, {"path": [step.hex() for step in payer.path]}, 0.0)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    role: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        return "\0".join(segment.text for segment in self.segments)
+
+    @property
+    def client(self) -> bool:
+        return self.role in ("user", "tool", "function", "prompt")
+
+    def steps(self) -> list[str]:
+        """What this message adds to the path. A completion's prompt grows at its end: each line is a step."""
+        if not self.client:
+            return []
+        if self.role != "prompt":
+            return [f"{self.role}\0{self.text}"]
+        lines = self.text.split("\n")
+        return [*lines[:_LINES], "\n".join(lines[_LINES:])] if len(lines) > _LINES else lines
+
+
+_LINES = 256
+
+
+def _messages(segments: Sequence[Segment]) -> list[_Message]:
+    """The request's messages in order; a completion's prompt is one, texts outside messages belong to none."""
+    found: OrderedDict[int, list[Segment]] = OrderedDict()
+    for segment in segments:
+        m = _message_of(segment)
+        if m is not None:
+            found.setdefault(m, []).append(segment)
+    return [_Message(found[m][0].role, tuple(found[m])) if m in found else _Message("", ()) for m in _filled(found)]
+
+
+def _filled(found: Mapping[int, object]) -> range:
+    return range(max(found, default=-1) + 1)
+
+
+def _message_of(segment: Segment) -> int | None:
+    if segment.role == "prompt":
+        return 0
+    match = _MESSAGE.match(segment.path)
+    return int(match.group(1)) if match else None
+
+
+def _known(node: _Node | None) -> bool:
+    return node is not None and bool(node.draws or node.texts or node.answers)
+
+
+def _answers(node: _Node) -> dict[str, list[Answer]]:
+    """Answers by response, oldest first, so that the later of two that fit alike is taken."""
+    return {r: [Answer(runs) for _, runs in sorted(texts.items())] for r, texts in node.answers.items()}
+
+
+def _pieces(answer: Answer) -> tuple[Piece, ...]:
+    return tuple(Piece(text, raw, "answer", 0.0) for raw, text in answer.runs)

@@ -1,0 +1,141 @@
+"""All texts of one request on their way: what is known already, what is new, and what of it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cmif.enclave.conversation import Conversation, Drawn, Name
+from cmif.enclave.detect import Detector, detect_all
+from cmif.enclave.originals import Finder, Original
+from cmif.enclave.policy import Policy
+from cmif.enclave.sanitise import Unit, draw, outside, remembered, units, write
+from cmif.enclave.segment import Segment
+from cmif.privacy.table import Table
+from cmif.types import Kind, Piece, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """``text[start:end]`` of a new segment: ``raw`` is what the engine wrote for it, None for the client's own words,
+    of which ``units`` are replaced (offsets from ``start``).
+    """
+
+    start: int
+    end: int
+    raw: str | None
+    units: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """``known``: pieces of the texts that were sent before, by place. ``new``: stretches of the others."""
+
+    texts: tuple[Segment, ...]
+    known: Mapping[int, tuple[Piece, ...]]
+    new: Mapping[int, tuple[Stretch, ...]]
+
+    def placed(self, fresh: Mapping[Name, Drawn]) -> dict[Name, tuple[Segment, int, Drawn]]:
+        """Each new draw with the first text that needs it, and where in it."""
+        first: dict[Name, tuple[Segment, int]] = {}
+        for i, stretches in self.new.items():
+            for stretch in stretches:
+                for unit in stretch.units:
+                    first.setdefault(unit.name, (self.texts[i], stretch.start + unit.start))
+        return {name: (*first[name], drawn) for name, drawn in fresh.items()}
+
+    def write(
+        self, conversation: Conversation, fresh: Mapping[Name, Drawn], words: bool = True
+    ) -> tuple[tuple[Piece, ...], ...]:
+        """Every text in pieces. A value that is new in this request is replaced wherever else the request says it."""
+
+        def drawn(name: Name) -> Drawn | None:
+            return fresh.get(name) or conversation.drawn(name)
+
+        mentioned = {u.name for row in self.new.values() for s in row for u in s.units if u.sent is None}
+        made = [d for name in mentioned if (d := drawn(name)) is not None and d.kind is not Kind.WORD]
+        finder = Finder(Original(d.kind, d.written, d.sent) for d in made if d.written != d.sent)
+        out = []
+        for i, segment in enumerate(self.texts):
+            if i in self.known:
+                out.append(self.known[i])
+                continue
+            row: list[Piece] = []
+            for stretch in self.new[i]:
+                text = segment.text[stretch.start : stretch.end]
+                if stretch.raw is not None:
+                    row.append(Piece(text, stretch.raw, "answer", 0.0))
+                else:
+                    row.extend(write(text, outside(text, stretch.units, finder), drawn))
+            out.append(tuple(row))
+        return tuple(out)
+
+    def priced(
+        self, written: Sequence[tuple[Piece, ...]], settled: Mapping[Name, Drawn]
+    ) -> tuple[tuple[Piece, ...], ...]:
+        """``written`` with what each piece spent now: the first mention of a draw that was paid for here shows it."""
+        unpaid = {name: d.epsilon for name, d in settled.items() if d.epsilon > 0}
+        if not unpaid:
+            return tuple(written)
+        out = []
+        for i, pieces in enumerate(written):
+            names = iter([u.name for s in self.new.get(i, ()) for u in s.units if u.word_class is not None])
+            row = []
+            for piece in pieces:
+                name = next(names, None) if piece.kind == Kind.WORD.value else None
+                row.append(replace(piece, epsilon=unpaid.pop(name, 0.0)) if name in unpaid else piece)
+            out.append(tuple(row))
+        return tuple(out)
+
+
+class Drafts:
+    """Makes drafts under one policy, with its detectors and its table."""
+
+    def __init__(self, policy: Policy, detectors: Sequence[Detector], table: Table) -> None:
+        self._policy = policy
+        self._detectors = tuple(detectors)
+        self._table = table
+
+    def plan(self, texts: tuple[Segment, ...], conversation: Conversation) -> Draft:
+        """What is known of each text; for what is new, its units. Raises :class:`DetectorError`."""
+        known: dict[int, tuple[Piece, ...]] = {}
+        new: dict[int, tuple[Stretch, ...]] = {}
+        finder: Finder | None = None
+        for i, segment in enumerate(texts):
+            pieces = conversation.known(segment)
+            if pieces is not None:
+                known[i] = pieces
+                continue
+            if finder is None:
+                finder = Finder(o for o in conversation.originals() if self._searched(o))
+            new[i] = tuple(
+                Stretch(start, end, raw, () if raw is not None else self._units(segment, start, end, finder))
+                for start, end, raw in conversation.stretches(segment)
+            )
+        return Draft(texts, known, new)
+
+    def draw(self, draft: Draft, conversation: Conversation) -> dict[Name, Drawn]:
+        """New draws for every unit of the draft that the conversation has none of."""
+        wanted = [u for stretches in draft.new.values() for s in stretches for u in s.units]
+        return draw(wanted, conversation.drawn, conversation.surrogates() if wanted else set(), self._table)
+
+    def detect(self, segment: Segment, marked: Sequence[Span]) -> tuple[Span, ...]:
+        """The merged spans of a text, ``marked`` ones included. Raises :class:`DetectorError`."""
+        return detect_all(segment.text, self._detectors, marked) if self._policy.entities else ()
+
+    def _units(self, segment: Segment, start: int, end: int, finder: Finder) -> tuple[Unit, ...]:
+        if not self._policy.entities:
+            return ()
+        text = segment.text[start:end]
+        marks = [
+            replace(s, start=max(s.start - start, 0), end=min(s.end - start, end - start))
+            for s in segment.private
+            if s.start < end and s.end > start
+        ]
+        spans, found = remembered(text, finder, words=segment.prose)
+        merged = self.detect(replace(segment, text=text, private=()), [*marks, *spans])
+        return units(text, merged, found, self._policy, self._table, prose=segment.prose)
+
+    def _searched(self, original: Original) -> bool:
+        """A policy that draws for every word finds its words by itself."""
+        return original.kind is not Kind.WORD or not self._policy.every_word

@@ -1,0 +1,114 @@
+"""What the engine wrote, found again in a text that the client sends back.
+
+A client may trim, cut, re-wrap or edit an answer before it re-sends it. Runs of words that stand in an answer of this
+conversation go back to the engine exactly as it wrote them; only what lies between them is the client's own text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """``text`` as the client sent it; ``raw`` what the engine wrote for it, None for the client's own words."""
+
+    text: str
+    raw: str | None
+
+
+class Answer:
+    """One text of the engine as its reader got it: pairs (what the engine wrote, what was read)."""
+
+    def __init__(self, runs: Sequence[tuple[str, str]]) -> None:
+        self.runs = tuple(runs)
+        self.raw = "".join(raw for raw, _ in self.runs)
+        self.text = "".join(text for _, text in self.runs)
+        self.plain = plain(self.text)
+        self._ends = list(accumulate(len(text) for _, text in self.runs))
+        self._spans: list[tuple[int, int]] | None = None
+        self._words: list[str] = []
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the text, case folded."""
+        if self._spans is None:
+            self._spans = [m.span() for m in _WORD.finditer(self.text)]
+            self._words = [self.text[a:b].casefold() for a, b in self._spans]
+        return self._words
+
+    def wrote(self, first: int, last: int) -> str:
+        """What the engine wrote for words ``first`` to ``last`` (inclusive) of the text."""
+        assert self._spans is not None
+        start, end = self._spans[first][0], self._spans[last][1]
+        at = bisect_right(self._ends, start)
+        out = []
+        begin = self._ends[at - 1] if at else 0
+        while begin < end:
+            raw, text = self.runs[at]
+            if raw == text:
+                out.append(text[max(start - begin, 0) : end - begin])
+            elif begin >= start or at == bisect_right(self._ends, start):
+                out.append(raw)
+            begin, at = self._ends[at], at + 1
+        return "".join(out)
+
+
+def plain(text: str) -> str:
+    """A text as clients may re-wrap it: every white space one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def quoted(text: str, answers: Sequence[Answer], least: int) -> tuple[Stretch, ...]:
+    """``text`` in stretches: those of at least ``least`` words in a row that stand in one of ``answers``, and the rest.
+
+    A word that the client cut at either end of the text counts as the whole of it. Where a run of words stands in
+    several places, the place that continues the stretch before is taken, then the longest. Linear in the texts.
+    """
+    spans = [m.span() for m in _WORD.finditer(text)]
+    found = [text[a:b].casefold() for a, b in spans]
+    index: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    for a, answer in enumerate(answers):
+        words = answer.words
+        for w in range(len(words) - least + 1):
+            places = index[tuple(words[w : w + least])]
+            if len(places) < 16:
+                places.append((a, w))
+    out: list[Stretch] = []
+    position, at, follows = 0, 0, (-1, -1)
+    while at + least <= len(found):
+        here = index.get(tuple(found[at : at + least]), ())
+        if not here:
+            at += 1
+            continue
+        lengths = [_run(found, at, answers[a].words, w) for a, w in here]
+        ahead = [i for i, (a, w) in enumerate(here) if a == follows[0] and w >= follows[1]]
+        best = ahead[0] if ahead else max(range(len(here)), key=lengths.__getitem__)
+        (a, w), length = here[best], lengths[best]
+        words, first, last = answers[a].words, at, at + length
+        if first == 1 and w and words[w - 1].endswith(found[0]):  # the text begins inside a word of the answer
+            first, w, length = 0, w - 1, length + 1
+        if last == len(found) - 1 and w + length < len(words) and words[w + length].startswith(found[last]):
+            last, length = last + 1, length + 1  # or ends inside one
+        start, end = spans[first][0], spans[last - 1][1]
+        if start > position:
+            out.append(Stretch(text[position:start], None))
+        out.append(Stretch(text[start:end], answers[a].wrote(w, w + length - 1)))
+        position, at, follows = end, last, (a, w + length)
+    if position < len(text):
+        out.append(Stretch(text[position:], None))
+    return tuple(out)
+
+
+def _run(left: Sequence[str], i: int, right: Sequence[str], j: int) -> int:
+    n = 0
+    while i + n < len(left) and j + n < len(right) and left[i + n] == right[j + n]:
+        n += 1
+    return n

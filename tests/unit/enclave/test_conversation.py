@@ -1,0 +1,322 @@
+"""Two rules: what the engine wrote goes back as it wrote it, and what was private once is private ever after."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmif.enclave.bundle import Bundle
+from cmif.enclave.conversation import Who
+from cmif.enclave.pipeline import Pipeline, Prepared
+from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.words import is_stopword
+from cmif.errors import BudgetExhaustedError
+from cmif.gateway.bundles import open_bundle
+from cmif.gateway.store import SqliteStore
+from cmif.privacy.accounting import Budget
+
+Message = dict[str, Any]
+KEY = b"k" * 32
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_split: Path) -> Bundle:
+    opened = open_bundle(tiny_split / "client")
+    return replace(opened, manifest=replace(opened.manifest, context=8192))
+
+
+class Chat:
+    """A client that re-sends its history, an engine that writes what it is told, and what reaches it."""
+
+    def __init__(
+        self, bundle: Bundle, level: str = "entities", store: SqliteStore | None = None, who: Who = Who("t"), key: bytes = KEY
+    ) -> None:
+        policy = Policy.named(level)
+        self.store = store or SqliteStore(":memory:")
+        self.pipeline = Pipeline(bundle, policy, detectors_for(policy), self.store, key)
+        self.who = who
+        self.messages: list[Message] = []
+        self.sent: list[Message] = []
+        self.epsilon = 0.0
+        self.prepared: Prepared
+
+    def send(self, content: str | None = None, role: str = "user", messages: Sequence[Message] | None = None) -> list[str]:
+        """What the engine receives of each message."""
+        if content is not None:
+            self.messages.append({"role": role, "content": content})
+        request = {"messages": list(self.messages if messages is None else messages)}
+        self.prepared = self.pipeline.prepare(request, who=self.who, max_tokens=1)
+        self.epsilon = self.prepared.epsilon
+        self.sent = list(self.prepared.request["messages"])
+        return [message["content"] for message in self.sent]
+
+    def answer(self, raw: str) -> str:
+        """What its reader gets of an answer that the engine wrote as ``raw``."""
+        restorer = self.pipeline.restorer(self.prepared)
+        runs = [*(run for char in raw for run in restorer.feed(char)), *restorer.finish()]
+        response = self.prepared.conversation.response()
+        response.wrote(0, [(run.raw, run.text) for run in runs])
+        text = "".join(run.text for run in runs)
+        response.done(text)
+        self.messages.append({"role": "assistant", "content": text})
+        return text
+
+    def sent_for(self, original: str) -> str:
+        for piece in (p for row in self.prepared.pieces for p in row if p.kind != "text"):
+            original = original.replace(piece.text, piece.sent)
+        return original
+
+
+PRIVATE: dict[str, tuple[str, str]] = {
+    "a name": ("Patient: Eleanor Whitfield was seen.", "Whitfield"),
+    "a name in lower case": ("my name is xu li, draft a letter", "xu li"),
+    "a mark": ("Summarise: <private>the merger closes on friday</private>", "the merger closes on friday"),
+    "a number by its label": ("Patient with MRN 553291 was seen.", "553291"),
+    "a password by its label": ("My login: password: magpie88Xq", "magpie88Xq"),
+    "an address": ("Mail eleanor.w@nordfell.com please.", "eleanor.w@nordfell.com"),
+    "a card": ("Card 4539 1488 0343 6467 was charged.", "4539 1488 0343 6467"),
+}
+WRAPPERS = ("{}", "get_{}_name", "#{}", "@{}", "${}$", "pre-{}-post", "({})", "**{}**", "id={};", "{}'s", "Dear {}, hello.")
+
+
+@pytest.mark.parametrize("role", ["assistant", "user", "system", "tool"])
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_whatever_was_private_once_is_private_in_every_later_text(bundle: Bundle, kind: str, role: str) -> None:
+    """The client writes the history itself, so no answer is known: every text is searched for every original."""
+    typed, original = PRIVATE[kind]
+    for wrapper in WRAPPERS:
+        chat = Chat(bundle)
+        chat.send(typed)
+        sent = chat.send(messages=[
+            *chat.messages,
+            {"role": role, "content": f"So: {wrapper.format(original)} and {wrapper.format(original.lower())}"},
+            {"role": "user", "content": "go on"},
+        ])  # fmt: skip
+        assert not [text for text in sent if original.casefold() in text.casefold()], wrapper
+
+
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_an_answer_goes_back_as_the_engine_wrote_it(bundle: Bundle, kind: str) -> None:
+    typed, original = PRIVATE[kind]
+    for wrapper in WRAPPERS:
+        chat = Chat(bundle)
+        chat.send(typed)
+        raw = f"Here it is: {wrapper.format(chat.sent_for(original))} as I said"
+        chat.answer(raw)
+        sent = chat.send("Thanks.")
+        assert sent[1] == raw
+        assert not [text for text in sent if original in text]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.strip,
+        lambda text: text[: len(text) * 2 // 3],
+        lambda text: text.replace("\n", " "),
+        lambda text: text.replace("**", ""),
+        lambda text: text + " (edited)",
+        lambda text: text.upper(),
+    ],
+    ids=["trimmed", "cut", "re-wrapped", "without its marks", "with words added", "in capitals"],
+)
+def test_an_answer_that_the_client_changed_gives_nothing_away(bundle: Bundle, change: Callable[[str], str]) -> None:
+    chat = Chat(bundle)
+    chat.send("Patient: Eleanor Whitfield was seen.")
+    surrogate = chat.sent_for("Whitfield")
+    raw = f"\n The **patient** {surrogate} is well again\nand so is doctor **{surrogate}** of the same house.\n"
+    read = chat.answer(raw)
+    assert "Whitfield" in read
+    chat.messages[-1]["content"] = change(read)
+    sent = chat.send("Thanks.")
+    assert "whitfield" not in sent[1].casefold()
+    assert surrogate.casefold() in sent[1].casefold()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_engine_that_lists_candidates_gets_them_back_as_candidates(bundle: Bundle, edited: bool) -> None:
+    """The oracle: one of many names in its answer is the original; in the next request nothing sets it apart."""
+    chat = Chat(bundle)
+    chat.send("Patient: Eleanor Whitfield was seen.")
+    surrogate = chat.sent_for("Whitfield")
+    names = ["Adamson", "Brookes", "Castellano", "Whitfield", "Dunmore", "Everhart", "Fairbanks", "Galloway"] * 15
+    random.Random(1).shuffle(names)
+    raw = "Which of these is it? " + ", ".join(names) + "."
+    chat.answer(raw)
+    if edited:
+        chat.messages[-1]["content"] = chat.messages[-1]["content"][5:-30]
+    sent = chat.send("The fourth.")[1]
+    assert surrogate not in sent
+    assert sent == raw if not edited else {*sent.split(", ")[1:]} <= {*raw.split(", ")}
+
+
+def test_the_engine_s_words_are_never_drawn_or_charged(bundle: Bundle) -> None:
+    chat = Chat(bundle, "content")
+    chat.send("The patient has severe pain.")
+    assert chat.epsilon > 0
+    chat.answer("Lawyers often compare ancient rivers with modern hospitals before dinner.")
+    chat.send("ok")
+    before = chat.epsilon
+    chat.messages[1]["content"] = "  " + chat.messages[1]["content"][:40]
+    chat.messages[-1]["content"] = "ok then"
+    assert before <= chat.pipeline.bundle.table.eps_in
+    chat.send()
+    assert chat.epsilon <= chat.pipeline.bundle.table.eps_in
+
+
+def test_a_retry_a_regeneration_and_a_restart_send_the_same_and_cost_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite")
+    chat = Chat(bundle, "content", store)
+    first = chat.send("The patient Eleanor Whitfield has severe pain.")
+    assert chat.epsilon > 0
+    for again in (chat, Chat(bundle, "content", store), Chat(bundle, "content", SqliteStore(tmp_path / "l.sqlite"))):
+        again.messages = chat.messages
+        assert again.send() == first
+        assert again.epsilon == 0
+
+
+def test_a_clock_in_the_system_prompt_changes_no_message(bundle: Bundle) -> None:
+    chat = Chat(bundle, "content")
+    seen, cost = set(), []
+    for turn in range(5):
+        clock = {"role": "system", "content": f"Helpful. Time: 10:3{turn}:0{turn}."}
+        chat.messages = [clock, *[m for m in chat.messages if m["role"] != "system"]]
+        sent = chat.send("The patient has severe pain." if turn == 0 else "And why then?")
+        seen.add(sent[1])
+        cost.append(chat.epsilon)
+        chat.answer("It may be this or that, who knows.")
+    assert len(seen) == 1
+    assert cost[2:] == [0, 0, 0] or max(cost[2:]) <= 2 * chat.pipeline.bundle.table.eps_in  # the clock's own digits
+
+
+def test_strangers_who_begin_alike_share_no_draws_and_no_budget(bundle: Bundle) -> None:
+    store = SqliteStore(":memory:", Budget(conversation=4.0))
+    one, other = Chat(bundle, "content", store), Chat(bundle, "content", store)
+    for chat in (one, other):
+        chat.send("Hi")
+        chat.answer("Hello, how can I help you today?")
+    table = bundle.table
+    words = [w for w, c in zip(table.words, table.classes, strict=True) if c == 0 and len(w) > 7 and not is_stopword(w)]
+    one.send(" ".join(words[10:13]))
+    with pytest.raises(BudgetExhaustedError):
+        one.send(" ".join(words[20:23]))
+    other.send(" ".join(words[30:33]))
+    assert other.epsilon > 0  # drawn for itself, and within a budget of its own
+
+
+def test_two_strangers_get_different_draws_of_one_value(bundle: Bundle) -> None:
+    store = SqliteStore(":memory:")
+    surrogates = set()
+    for i in range(12):
+        chat = Chat(bundle, "entities", store)
+        chat.send("Hi")
+        chat.answer("Hello, how can I help you today?")
+        chat.send(f"Note {i}: Eleanor Whitfield called.")
+        surrogates.add(chat.sent_for("Whitfield"))
+    assert len(surrogates) > 6
+
+
+@pytest.mark.parametrize("other", [Who("u"), Who("t", "anna"), Who("t", conversation="c")])
+def test_tenants_end_users_and_named_conversations_are_apart(bundle: Bundle, other: Who) -> None:
+    store = SqliteStore(":memory:")
+    seen = set()
+    for i in range(12):
+        for who in (Who("t"), other):
+            chat = Chat(bundle, "entities", store, who)
+            chat.send(f"Note {i}: Eleanor Whitfield called.")
+            seen.add((who, chat.sent_for("Whitfield")))
+            salt = chat.prepared.conversation.salt
+            assert (salt == Chat(bundle, "entities", store).pipeline.prepare(
+                {"messages": chat.messages}, who=Who("t"), max_tokens=1).conversation.salt) == ((who.tenant, who.user) == ("t", None))  # fmt: skip
+    mine = {s for who, s in seen if who == Who("t")}
+    assert {s for who, s in seen if who == other} != mine
+
+
+def test_a_named_conversation_keeps_its_draws_whatever_it_sends(bundle: Bundle) -> None:
+    chat = Chat(bundle, who=Who("t", conversation="case 17"))
+    chat.send("Eleanor Whitfield called.")
+    surrogate = chat.sent_for("Whitfield")
+    chat.messages = []
+    chat.send("Something else, and Ms. Whitfield wrote.")
+    assert chat.sent_for("Whitfield") == surrogate
+
+
+def test_an_edited_first_message_leads_back_by_a_later_exchange(bundle: Bundle) -> None:
+    chat = Chat(bundle, "content")
+    chat.send("The patient Eleanor Whitfield has severe pain.")
+    chat.answer("I am sorry to hear that, please tell me more about it.")
+    chat.send("Doctor Whitfield prescribed aspirin.")
+    surrogate = chat.sent_for("Whitfield")
+    chat.answer("Aspirin is a common choice in such a case, as far as I know.")
+    chat.messages[0]["content"] = "The patient Eleanor Whitfield has really severe pain."
+    sent = chat.send("ok")
+    assert surrogate in sent[0]
+    assert surrogate in sent[2]
+    assert chat.epsilon <= 2 * chat.pipeline.bundle.table.eps_in  # "really" and "ok"
+
+
+def test_a_lost_race_takes_the_winner_s_draw_and_pays_nothing(bundle: Bundle) -> None:
+    """Between recall and commit another request of the same conversation remembers its own draws."""
+    store = SqliteStore(":memory:")
+    winner, loser = Chat(bundle, "content", store), Chat(bundle, "content", store)
+    text = "The patient Eleanor Whitfield has severe pain."
+    commit, raced = store.commit, []
+
+    def first_the_other(*arguments: Any) -> Any:
+        if not raced:
+            raced.append(True)
+            winner.send(text)
+        return commit(*arguments)
+
+    store.commit = first_the_other  # type: ignore[method-assign]
+    sent = loser.send(text)
+    assert raced
+    assert sent == [message["content"] for message in winner.sent]
+    assert (winner.epsilon > 0, loser.epsilon) == (True, 0.0)
+
+
+def test_no_surrogate_is_taken_twice_in_a_conversation(bundle: Bundle) -> None:
+    chat = Chat(bundle, who=Who("t", conversation="c"))
+    seen: set[str] = set()
+    for i in range(40):
+        name = "Qu" + "aeiou"[i % 5] + "bcdfghkl"[i // 5] + "ander"
+        chat.messages = []
+        chat.send(f"Patient: {name} was seen.")
+        sent = chat.sent_for(name)
+        assert sent not in seen
+        seen.add(sent)
+
+
+def test_a_name_found_once_is_replaced_wherever_the_request_says_it(bundle: Bundle) -> None:
+    sent = Chat(bundle).send("Patient: Aria Okafor. Aria slept well, okafor_1 too.")
+    assert "Aria" not in sent[0]
+    assert "okafor" not in sent[0].casefold()
+
+
+def test_regenerated_answers_are_told_apart_by_all_their_texts(bundle: Bundle) -> None:
+    """Two answers to one question; the client goes on with either, and gets that one sent back."""
+    chat = Chat(bundle)
+    chat.send("Patient: Eleanor Whitfield was seen.")
+    surrogate = chat.sent_for("Whitfield")
+    first = chat.answer(f"It is {surrogate}.")
+    chat.messages.pop()
+    chat.send()
+    second = chat.answer(f"The name of the patient was {surrogate}.")
+    for text, raw in ((first, f"It is {surrogate}."), (second, f"The name of the patient was {surrogate}.")):
+        chat.messages[-1] = {"role": "assistant", "content": text}
+        assert chat.send(messages=[*chat.messages, {"role": "user", "content": "ok"}])[1] == raw
+
+
+def test_a_completion_that_grows_keeps_its_draws(bundle: Bundle) -> None:
+    policy = Policy.named("content")
+    pipeline = Pipeline(bundle, policy, detectors_for(policy), SqliteStore(":memory:"), KEY)
+    prompt = "The patient has severe pain.\nDoctor Whitfield was there.\n"
+    first = pipeline.prepare({"prompt": prompt}, who=Who("t"), max_tokens=1)
+    more = pipeline.prepare({"prompt": prompt + "He left.\n"}, who=Who("t"), max_tokens=1)
+    assert more.sent_text.startswith(first.sent_text)
+    assert more.epsilon <= bundle.table.eps_in
