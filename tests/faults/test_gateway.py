@@ -18,7 +18,7 @@ import pytest
 
 from cmif.enclave.words import is_stopword
 from cmif.gateway.bundles import open_bundle
-from cmif.gateway.store import SqliteStore
+from cmif.gateway.store import Account, SqliteStore
 from cmif.types import WordClass
 from tests.servers import RecordingProxy, engine, gateway
 
@@ -27,6 +27,14 @@ CHAT = {
     "temperature": 0,
     "max_tokens": 4,
 }
+
+
+def spent_by(ledger: Path) -> list[Account]:
+    store = SqliteStore(ledger)
+    try:
+        return store.accounts("tenant")
+    finally:
+        store.close()
 
 
 def post(
@@ -51,10 +59,10 @@ def test_an_engine_that_is_down_is_a_502_and_the_retry_is_free(tiny_split: Path,
             status, headers, body = post(told["url"], CHAT)
             assert (status, body["error"]["code"]) == (502, "engine_unavailable")
             assert int(headers["retry-after"]) > 0
-            spent = SqliteStore(tmp_path / "ledger.sqlite").account("default")
-            assert spent.epsilon > 0  # durable although nothing was answered
+            spent = spent_by(tmp_path / "ledger.sqlite")
+            assert spent[0].epsilon > 0  # durable although nothing was answered
             assert post(told["url"], CHAT)[0] == 502
-            assert SqliteStore(tmp_path / "ledger.sqlite").account("default") == spent
+            assert spent_by(tmp_path / "ledger.sqlite") == spent
             assert (
                 post(told["url"], {**CHAT, "stream": True})[0] == 502
             )  # before the status line, not inside a 200
@@ -108,11 +116,11 @@ def test_retries_history_and_restarts_are_free_and_send_the_same_text(
 def test_bad_input_is_refused_and_changes_nothing(
     running: dict[str, Any], body: Any, status: int, code: str
 ) -> None:
-    before = SqliteStore(running["ledger"]).account("default")
+    before = spent_by(running["ledger"])
     got, _, answer = post(running["url"], body)
     assert (got, answer["error"]["code"]) == (status, code)
     assert set(answer["error"]) == {"message", "type", "param", "code"}
-    assert SqliteStore(running["ledger"]).account("default") == before
+    assert spent_by(running["ledger"]) == before
 
 
 @pytest.fixture(scope="module")
