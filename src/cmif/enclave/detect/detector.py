@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from cmif.enclave.detect.plain import Reading, readings
 from cmif.errors import DetectorError
 from cmif.types import Kind, Span
 
 
 class Detector(Protocol):
-    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`)."""
+    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`).
+
+    It is given the text as a reader sees it (:mod:`plain`): it need not know invisible characters or escapes.
+    """
 
     @property
     def name(self) -> str: ...
@@ -41,17 +45,23 @@ def detect_all(text: str, detectors: Iterable[Detector], marked: Sequence[Span] 
     """
     found = list(marked)
     _check(text, "marks", found)
+    seen = readings(text)
     for detector in detectors:
         name = _name(detector)
-        try:
-            spans = list(detector.detect(text))
-        except Exception as error:  # a detector may be anyone's plug-in
-            raise DetectorError(
-                f"The detector {name!r} failed ({type(error).__name__}), so the request was refused."
-            ) from None
-        _check(text, name, spans)
-        found.extend(spans)
+        for reading in seen:
+            try:
+                spans = list(detector.detect(reading.text))
+            except Exception as error:  # a detector may be anyone's plug-in
+                raise DetectorError(
+                    f"The detector {name!r} failed ({type(error).__name__}), so the request was refused."
+                ) from None
+            _check(reading.text, name, spans)
+            found.extend(spans if reading.text == text else map(_in_original(reading), spans))
     return merge(text, found)
+
+
+def _in_original(reading: Reading) -> Callable[[Span], Span]:
+    return lambda span: Span(*reading.original(span.start, span.end), span.kind, span.detector)
 
 
 def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:

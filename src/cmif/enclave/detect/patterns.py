@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cmif.enclave.detect import checksums
 from cmif.enclave.detect.dates import dates
 from cmif.enclave.detect.phones import numbers
-from cmif.enclave.detect.plain import plain
+from cmif.enclave.detect.plain import plain, spaced
 from cmif.enclave.detect.records import records
 from cmif.enclave.detect.streets import streets
 from cmif.types import Kind, Span
@@ -24,11 +24,11 @@ NAME = "patterns"
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d ./+-]{5}|[A-Za-z]{2}\d{2}")  # the least that accounts and national numbers have
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%'’-]{1,256}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
-    r"(?![\w@])"
+    r"(?<![\w.+%-])[\w+%](?:[\w.+%-]|['’](?=\w)){0,255}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)"
+    r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@])"
 )
 _URL = re.compile(
-    r"(?i:(?<![\w])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
+    r"(?i:(?<![a-z0-9_])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
 )
 _URL_TAIL = ".,;:!?)]}'’”*_"
 _DOMAIN = re.compile(
@@ -54,26 +54,39 @@ class Patterns:
 
     def detect(self, text: str) -> list[Span]:
         text = plain(text)
-        spans = [
-            *_net(text),
-            *_accounts(text),
-            *_national(text),
-            *dates(text),
-            *records(text),
-            *streets(text),
+        apart = spaced(text)
+        days = list(dates(apart))
+        return [
+            *_net(text, apart),
+            *_accounts(apart),
+            *_national(apart),
+            *days,
+            *records(apart),
+            *streets(apart),
+            *numbers(_without(apart, days)),
         ]
-        spans.extend(numbers(text))
-        return spans
 
 
-def _net(text: str) -> Iterator[Span]:
+def _without(text: str, spans: Sequence[Span]) -> str:
+    """``text`` with a bar for every character of ``spans``: a number does not run from a date into its neighbour."""
+    parts: list[str] = []
+    position = 0
+    for span in sorted(spans, key=lambda s: s.start):
+        start, end = max(position, span.start), max(position, span.end)
+        parts += (text[position:start], "|" * (end - start))
+        position = end
+    return "".join((*parts, text[position:]))
+
+
+def _net(whole: str, text: str) -> Iterator[Span]:
+    """A URL may hold letters of any script (``whole``); nothing else touches one that is written without spaces."""
     if "@" in text or "at" in text.lower():
         for match in _EMAIL.finditer(text):
             yield Span(*match.span(), Kind.EMAIL, NAME)
-    for pattern in (_URL, _DOMAIN):
-        for match in pattern.finditer(text):
+    for pattern, read in ((_URL, whole), (_DOMAIN, text)):
+        for match in pattern.finditer(read):
             start, end = match.span()
-            while end > start and text[end - 1] in _URL_TAIL:
+            while end > start and read[end - 1] in _URL_TAIL:
                 end -= 1
             if end - start > 4:
                 yield Span(start, end, Kind.URL, NAME)
