@@ -35,12 +35,13 @@ _ABOVE_LENGTH = {Kind.PRIVATE: 0, Kind.SECRET: 1}
 _BELOW_LENGTH = {Kind.WORD: 3}
 
 
-def detect_all(text: str, detectors: Iterable[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
+def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
     """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty.
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
-    (:func:`merge`). Raises :class:`DetectorError` when a detector fails or answers with a span outside the
+    (:func:`merge`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds.
+    Raises :class:`DetectorError` when a detector fails or answers with a span outside the
     text; the message names the detector and never quotes the text.
     """
     found = list(marked)
@@ -57,7 +58,25 @@ def detect_all(text: str, detectors: Iterable[Detector], marked: Sequence[Span] 
                 ) from None
             _check(reading.text, name, spans)
             found.extend(spans if reading.text == text else map(_in_original(reading), spans))
-    return merge(text, found)
+    merged = merge(text, found)
+    for detector in detectors:
+        if decides := getattr(detector, "decides", None):
+            name = _name(detector)
+            merged = _settle(merged, [s for s in found if s.detector == name and s.kind in decides], decides)
+    return merged
+
+
+def _settle(merged: tuple[Span, ...], votes: list[Span], decides: frozenset[Kind]) -> tuple[Span, ...]:
+    """``merged`` with the kind of the first vote that touches it, for spans of the kinds ``decides``."""
+    votes.sort(key=lambda s: s.start)
+    settled: list[Span] = []
+    i = 0
+    for span in merged:
+        while i < len(votes) and votes[i].end <= span.start:
+            i += 1
+        touches = i < len(votes) and votes[i].start < span.end and span.kind in decides
+        settled.append(Span(span.start, span.end, votes[i].kind, span.detector) if touches else span)
+    return tuple(settled)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:

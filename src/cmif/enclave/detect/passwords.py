@@ -96,7 +96,7 @@ _NO_SECRET = re.compile(
 )
 _PLACEHOLDER = re.compile(
     r"(?i:\Z|<[^>]{0,40}>|\$\{[^}]{0,60}\}\Z|\$\([^)]{0,80}\)?|\$\w{0,40}(?:pass|pwd|secret|token|key|var|env)\w{0,40}|"
-    r"\{\{?[\w. ]{0,40}\}{0,2}|%\w{1,40}%|%[sdr]|%\(\w{1,40}\)s|[*•]+|x{3,}|\.{3}|none|null|nil|undefined|true|"
+    r"\{\{?[\w. ]{0,40}\}{0,2}|%\w{1,40}%|%[sdr]|%\(\w{1,40}\)s|[*•]+|x{3,}|\.{3}|none|null|true|"
     r"false|str|string|int|"
     r"bool|bytes|object|optional|required|os\.\w{1,40}[\[(]?|process\.\w{1,40}|getenv\w{0,10}|env[.\[(].{0,40}|"
     r"secrets?\.\w{1,40}|"
@@ -111,7 +111,7 @@ _SYMBOL = re.compile(r"[!@#$%^&*+=?~|\\_]")
 _STEMS = (
     "pass", "secret", "token", "key", "cred", "pin", "otp", "cv", "pw", "cookie", "authorization", "session", "connection",
     "phrase", "mnemonic", "code", "tan", "kennwort", "wachtwoord", "contraseña", "senha", "hasło", "пароль", "パスワード",
-    "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid",
+    "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid", "curl",
 )  # fmt: skip
 
 
