@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from cmif.enclave.detect.plain import Reading, readings
+from cmif.enclave.detect.settle import settled
 from cmif.errors import DetectorError
 from cmif.types import Kind, Span
 
@@ -58,25 +59,12 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
                 ) from None
             _check(reading.text, name, spans)
             found.extend(spans if reading.text == text else map(_in_original(reading), spans))
-    merged = merge(text, found)
-    for detector in detectors:
-        if decides := getattr(detector, "decides", None):
-            name = _name(detector)
-            merged = _settle(merged, [s for s in found if s.detector == name and s.kind in decides], decides)
-    return merged
+    votes = [s for detector in detectors for s in found if _decides(detector, s)]
+    return settled(text, merge(text, found), sorted(votes, key=lambda s: s.start))
 
 
-def _settle(merged: tuple[Span, ...], votes: list[Span], decides: frozenset[Kind]) -> tuple[Span, ...]:
-    """``merged`` with the kind of the first vote that touches it, for spans of the kinds ``decides``."""
-    votes.sort(key=lambda s: s.start)
-    settled: list[Span] = []
-    i = 0
-    for span in merged:
-        while i < len(votes) and votes[i].end <= span.start:
-            i += 1
-        touches = i < len(votes) and votes[i].start < span.end and span.kind in decides
-        settled.append(Span(span.start, span.end, votes[i].kind, span.detector) if touches else span)
-    return tuple(settled)
+def _decides(detector: Detector, span: Span) -> bool:
+    return span.kind in getattr(detector, "decides", ()) and span.detector == _name(detector)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:

@@ -18,6 +18,8 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     if listed is not None:
         return listed
     before = sentence[first - 1].lower if first else ""
+    if _is_destination(sentence, first):
+        return Kind.PLACE
     by_first = lists().names.get(words[0])
     if by_first is Kind.PERSON or (by_first is None and len(words) > 1 and before not in cues.BEFORE_PLACE):
         return Kind.PERSON
@@ -30,6 +32,23 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     if before in cues.BEFORE_ORGANISATION:
         return Kind.ORGANISATION
     return Kind.PLACE if before in cues.BEFORE_EITHER else Kind.PERSON
+
+
+def _is_destination(sentence: list[Token], first: int) -> bool:
+    """ "flew to Leppen", "arrived at Lendava", "originally from Espoo", "home city Assen"."""
+    before = [t.lower for t in sentence[max(0, first - 3) : first]]
+    if not before:
+        return False
+    if before[-1] in ("city", "town", "village", "country", "capital", "suburb"):
+        return sentence[first - 1].text.islower()
+    return before[-1] in ("to", "from", "at", "in", "for") and any(word in _MOTION for word in before[:-1])
+
+
+_MOTION = frozenset(
+    "flew fly flies flying flight flights travel travelled traveled travelling traveling trip move moved moves moving "
+    "relocate relocated drove drive driving coming come comes came arrived arrive arrives arriving landed born raised "
+    "originally grew emigrated immigrated train bus ferry road capital sailed headed city town village".split()
+)
 
 
 def _by_words(words: list[str]) -> Kind | None:
