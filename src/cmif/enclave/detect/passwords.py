@@ -44,6 +44,10 @@ _CLIENT = re.compile(
     r"\b(?:mysql\w{0,10}|sshpass|docker login|redis-cli|mongo\w{0,8}|ldapsearch)\b[^\n|;]{0,120}? -[paw] ?([^\s-][^\s]{2,128})"
 )
 _NETRC = re.compile(r"\bmachine \S{1,128}\s{1,20}(?:login \S{1,128}\s{1,20})?password (\S{1,256})")
+# Columns of a command's output: the name, a gap and the value at the line's end.
+_COLUMN = re.compile(
+    rf"(?m)^[ \t|*>-]{{0,12}}\w{{0,30}}{_LABEL}\w{{0,20}}[ ]?(?:[ ]{{2,40}}|\t{{1,8}}|[ ]{{0,40}}\|[ ]{{0,40}})([^\s|]{{3,512}})[ \t|]{{0,40}}$"
+)
 _WORD_FOR_IT = (
     r"(?:password|passcode|passphrase|passwd|pwd|pw|pin|pin code|pin number|cvv|cvc|security code|otp|secret|secret key|"
     r"secret word|one-time code|verification code|access code|login code|api key|token|seed phrase|recovery phrase)"
@@ -121,7 +125,7 @@ def announced(text: str) -> Iterator[tuple[int, int]]:
     if not any(stem in lower for stem in _STEMS):
         return
     yield from _settings(text)
-    for rule in (_FLAG, _CURL, _CLIENT, _NETRC):
+    for rule in (_FLAG, _CURL, _CLIENT, _NETRC, _COLUMN):
         for match in rule.finditer(text):
             if not _PLACEHOLDER.match(match[1]):
                 yield match.span(1)
