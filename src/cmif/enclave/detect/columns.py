@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
 _NAME = "columns"
@@ -63,6 +64,8 @@ _FIELD = re.compile(
     r"(?m)(?:^[ \t>*•-]{0,8}|(?<=[,;{] )|(?<=[{,]))[\"']?([A-Za-z][A-Za-z _'’.-]{2,30})[\"']?[ \t]{0,3}[:=][ \t]{0,8}"
     r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'{\[(<,;:][^\n\"{\[<,;]{0,80}))"
 )  # fmt: skip
+_FULL_STOP = re.compile(r"(?<=\w{3})[.;!?](?=\s)")
+_SPEAKERS = frozenset({"patient", "customer", "employee", "physician", "assignee", "passenger", "insured", "user"})
 _MOST_COLUMNS = 64
 
 
@@ -113,7 +116,8 @@ def _header(line: str) -> tuple[str, list[tuple[int, int, str]]]:
         if 2 <= len(cells) <= _MOST_COLUMNS and all(_HEADING.fullmatch(cell) for cell in words):
             known = [heading_kind(cell) or (Kind.PERSON if cell.lower() == "name" else None) for cell in words]
             short = sum(len(cell.split(" ")) <= 3 for cell in words) == len(words)
-            if short and any(known):
+            shown = split != " " or all(cell[0].isupper() for cell in words)
+            if short and shown and any(known):
                 return split, cells
     return "", []
 
@@ -189,12 +193,16 @@ def _fields(text: str) -> Iterator[Span]:
         kind = heading_kind(heading)
         if heading == "Name" and group == 4:
             kind = Kind.PERSON
-        value = match[group].rstrip(" .")
-        if kind is None or kind is Kind.SECRET or value.lower() in _EMPTY or not value[-1:].isalnum():
+        value = _FULL_STOP.split(match[group], maxsplit=1)[0].rstrip(" .")
+        if kind in (None, Kind.SECRET) or value.lower() in _EMPTY or not value[-1:].isalnum():
             continue
         if kind in (Kind.PERSON, Kind.PLACE, Kind.ORGANISATION):
-            if value.count(" ") > 4 or not value[0].isalpha() or any(char in value for char in "_(=/"):
+            spoken = heading.lower() in _SPEAKERS or (
+                " " in value and any(is_stopword(word) for word in value.split(" "))
+            )
+            if spoken or value.count(" ") > 3 or not value[0].isalpha() or any(c in value for c in "_(=/"):
                 continue
         elif not any(char.isdigit() for char in value) and kind is not Kind.ADDRESS:
             continue
-        yield Span(match.start(group), match.start(group) + len(value), kind, _NAME)
+        if kind is not None:
+            yield Span(match.start(group), match.start(group) + len(value), kind, _NAME)

@@ -41,8 +41,8 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
-    (:func:`merge`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds.
-    Raises :class:`DetectorError` when a detector fails or answers with a span outside the
+    (:func:`merge`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds
+    and none about others. Raises :class:`DetectorError` when a detector fails or answers with a span outside the
     text; the message names the detector and never quotes the text.
     """
     found = list(marked)
@@ -59,25 +59,26 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
                 ) from None
             _check(reading.text, name, spans)
             found.extend(spans if reading.text == text else map(_in_original(reading), spans))
-    votes = [s for detector in detectors for s in found if _decides(detector, s)]
-    return settled(text, merge(text, found), sorted(votes, key=lambda s: s.start))
-
-
-def _decides(detector: Detector, span: Span) -> bool:
-    return span.kind in getattr(detector, "decides", ()) and span.detector == _name(detector)
+    decides = {_name(detector): getattr(detector, "decides", frozenset()) for detector in detectors}
+    voters = frozenset(name for name, kinds in decides.items() if kinds)
+    votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
+    return settled(text, merge(text, found, last=voters), votes)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:
     return lambda span: Span(*reading.original(span.start, span.end), span.kind, span.detector)
 
 
-def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Disjoint spans, sorted, that cover every letter and digit the given ones cover."""
+def merge(text: str, spans: Iterable[Span], last: frozenset[str] = frozenset()) -> tuple[Span, ...]:
+    """Disjoint spans, sorted, that cover every letter and digit the given ones cover. Of two that are equally long,
+    one of a detector in ``last`` names the kind only where no other does.
+    """
     ordered = sorted(
         spans,
         key=lambda s: (
             _ABOVE_LENGTH.get(s.kind, _BELOW_LENGTH.get(s.kind, 2)),
             s.start - s.end,
+            s.detector in last,
             _RANK[s.kind],
             s.start,
         ),

@@ -29,12 +29,12 @@ _SETTING = re.compile(
 # HCL variables, Kubernetes and compose lists, CloudFormation: the value stands under a name of its own.
 _BLOCK = re.compile(
     rf"(?P<key>{_LABEL})(?P<rest>\w{{0,20}})[\"']?[ \t]{{0,4}}(?:\{{[^{{}}]{{0,300}}?\b|,?\s{{1,40}}[\"']?)"
-    r"(?i:default|value|secretstring|stringvalue|content|plaintext)(?P<link>[\"']?[ \t]{0,4}[:=][ \t]{0,4})"
+    r"(?i:default|value|secretstring|stringvalue|content|plaintext)(?P<link>[\"']?[ \t]{0,24}[:=][ \t]{0,4})"
 )
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "„": "“"}
 # A separator ends a value only where the next setting or a space follows; a quote only where no letter does.
 _UNQUOTED = re.compile(
-    r"(?:[^\s,;&\"'`<)}\]“”]|[,;&](?!\s|\Z|[\w.-]{1,40}[\"']?[=:])|[\"'`](?=\w)|[)}\]](?![\s,;.)\]}\"'<]|\Z)){1,4096}+"
+    r"(?:\$\{[^}\s]{0,60}\}|[^\s,;&\"'`<)}\]“”]|[,;&](?!\s|\Z|[\w.-]{1,40}[\"']?[=:])|[\"'`](?=[.!?&%$#@*+~^-]{0,3}\w)|[)}\]](?![\s,;.)\]}\"'<]|\Z)){1,4096}+"
 )
 _FLAG = re.compile(
     rf"(?i:--?(?:[a-z]{{1,20}}-)?(?:{_KEY}|{_SHORT_KEY}))[ =]([^\s\"']{{3,256}}|\"[^\"\n]{{1,256}}\"|'[^'\n]{{1,256}}')"
@@ -127,7 +127,8 @@ def announced(text: str) -> Iterator[tuple[int, int]]:
     yield from _settings(text)
     for rule in (_FLAG, _CURL, _CLIENT, _NETRC, _COLUMN):
         for match in rule.finditer(text):
-            if not _PLACEHOLDER.match(match[1]):
+            heading = rule is _COLUMN and match[1].isalpha() and match[1].isupper()
+            if not heading and not _PLACEHOLDER.match(match[1]):
                 yield match.span(1)
     yield from _said(text)
     for match in _CODE.finditer(text):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from cmif.enclave.detect import checksums
 from cmif.enclave.detect.dates import dates
+from cmif.enclave.detect.national import national
 from cmif.enclave.detect.phones import numbers
 from cmif.enclave.detect.plain import plain, spaced
 from cmif.enclave.detect.records import records
@@ -59,7 +60,7 @@ class Patterns:
         return [
             *_net(text, apart),
             *_accounts(apart),
-            *_national(apart),
+            *national(apart),
             *days,
             *records(apart),
             *streets(apart),
@@ -126,30 +127,3 @@ def _accounts(text: str) -> Iterator[Span]:
                 yield Span(match.start(), end, Kind.IBAN, NAME)
             elif sum(char.isdigit() for char in written) >= length // 2:
                 yield Span(match.start(), end, Kind.ID, NAME)
-
-
-_NATIONAL = (
-    (r"\d{3}[- ]\d{2}[- ]\d{4}", None),  # US SSN: the layout alone
-    (r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", None),  # UK national insurance
-    (r"\d{3} \d{3} \d{4}|\d{10}", checksums.nhs_number),
-    (r"\d{2} ?\d{3} ?\d{3} ?\d{3}", checksums.german_tax_id),
-    (r"\d{11}", checksums.polish_pesel),
-    (r"[XYZ]?[ .-]?\d{1,2}[.]?\d{3}[.]?\d{3}[ .-]?[A-Z]", checksums.spanish_id),
-    (r"[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", checksums.french_nir),
-    (r"\d{4} \d{4} \d{4}", checksums.aadhaar),
-    (r"\d{3}[ -]\d{3}[ -]\d{3}", checksums.canadian_sin),
-    (r"756\.\d{4}\.\d{4}\.\d{2}", None),  # Swiss AHV
-    (r"\d{6}[-+A]\d{3}[0-9A-Y]", None),  # Finnish, and with four digits Swedish and Danish, personal numbers
-    (r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", None),  # Italian codice fiscale
-    (r"\d{2}-\d{7}", None),  # US EIN
-)
-_NATIONAL_RULES = tuple(
-    (re.compile(rf"(?<![\w.-])(?:{form})(?![\w]|-\d)"), check) for form, check in _NATIONAL
-)
-
-
-def _national(text: str) -> Iterator[Span]:
-    for pattern, check in _NATIONAL_RULES:
-        for match in pattern.finditer(text):
-            if check is None or check(match.group()):
-                yield Span(*match.span(), Kind.NATIONAL_ID, NAME)

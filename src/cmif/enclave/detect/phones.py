@@ -53,9 +53,9 @@ def numbers(text: str) -> Iterator[Span]:
 
 def _is_sum(text: str, end: int, written: str, before: str) -> bool:
     """ "2000-450 =", "= 12000/60": arithmetic, whose numbers do not begin with a nought."""
-    if written.startswith(("0", "+", "(")):
+    if written.startswith(("0", "+", "(0", "(+")):
         return False
-    return bool(_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(text, end))
+    return " / " in written or ")/" in written or bool(_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(text, end))
 
 
 def _is_phone(written: str, digits: str, before: str) -> bool:
