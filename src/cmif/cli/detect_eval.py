@@ -1,8 +1,9 @@
 """What detectors find, miss and cost on labelled texts: the measurement behind `cmif detect eval`.
 
-A labelled *unit* is one thing that is private in one text; it may be mentioned several times. A mention is *covered* when
-every word of it that is no stopword lies in spans that the policy replaces. A unit *leaves whole* when some mention of
-it has no covered character at all. Only the file's own labels count: a found span outside them is not always wrong.
+A labelled *unit* is one thing that is private in one text; it may be mentioned several times. A mention is *covered*
+when every word of it that is no stopword lies in spans that the policy replaces. A unit *leaves whole* when some
+mention of it has no covered character at all. Only the file's own labels count: a found span outside them is not
+always wrong.
 """
 
 from __future__ import annotations
@@ -274,8 +275,6 @@ def _grouped(rows: Iterable[_Row]) -> list[Sample]:
         mentions = texts.setdefault(text, [])
         if row.string("start").strip():
             mentions.append(
-                row.mention(
-                    row.values["start"], row.values["end"], row.values["label"], len(mentions), text
-                )
+                row.mention(row.values["start"], row.values["end"], row.values["label"], len(mentions), text)
             )
     return [Sample(text, tuple(mentions)) for text, mentions in texts.items()]

@@ -1,7 +1,7 @@
 """Names in lower case that no list has, found by what stands before them: a title, a greeting, "ask", "lives in".
 
-Spelling says nothing about "ask inessa in lubbeek about jonsson"; a form of address does, and only before a word that is no
-word otherwise, so that "ask the team in advance about it" stays. Listed names in any case are :mod:`names`'.
+Spelling says nothing about "ask inessa in lubbeek about jonsson"; a form of address does, and only before a word that
+is no word otherwise, so that "ask the team in advance about it" stays. Listed names in any case are :mod:`names`'.
 """
 
 from __future__ import annotations
@@ -28,27 +28,32 @@ _TITLE = re.compile(
 )
 _GREETING = re.compile(
     rf"(?i:(?:\A|[.!?,;:\n]|\b(?:and|say))[ \t]{{0,4}}(?:dear|hi|hello|hey|good (?:morning|evening|afternoon)|cheers|"
-    rf"thanks|thank you|regards|best|sincerely|take care)[ ,]{{1,2}}){_TARGET}(?=[ ]{{0,2}}(?:[,.!?;\n]|\Z|and\b|i\b|i['’]m\b))"
+    rf"thanks|thank you|regards|best|sincerely|take care)[ ,]{{1,2}}){_TARGET}(?=[ ]{{0,2}}(?:[,.!?;\n]|"
+    rf"\Z|and\b|i\b|i['’]m\b))"
 )
 _PERSON = re.compile(
     rf"(?i:\b(?:ask|asks|asked|tell|tells|told|email|emailed|e-mail|texted|remind|reminded|invite|invited|met|"
     rf"(?:mail|letter|message|reply|wrote|write|spoke|speak|spoken|talk|talked|talking) (?:to|with)|married|divorced|"
-    rf"(?:my|his|her|our|their) (?:new |old |late |best |own |twin |ex-)?(?:friend|colleague|coworker|boss|manager|wife|"
+    rf"(?:my|his|her|our|their) (?:new |old |late |best |own |twin |ex-)?(?:friend|colleague|coworker|"
+    rf"boss|manager|wife|"
     rf"husband|partner|fianc[ée]e?|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mum|mom|dad|cousin|"
     rf"neighbou?r|flatmate|roommate|teacher|doctor|therapist|lawyer|landlord|tenant|client|patient|student|nephew|niece|"
-    rf"ex)(?: is| named| called|,)?|(?:man|woman|boy|girl|person|guy|lady|patient|client|child|baby) (?:is )?(?:named|called))"
+    rf"ex)(?: is| named| called|,)?|(?:man|woman|boy|girl|person|guy|lady|patient|client|child|"
+    rf"baby) (?:is )?(?:named|called))"
     rf"[ ]){_TARGET}"
 )
 _SELF = re.compile(
     rf"(?i:\b(?:i am|i['’]m|this is|it['’]s|we are)[ ]){_TARGET}(?=[ ]{{0,2}}(?:,|\Z|\n|[ ](?:a|an|from|and my)\b))"
 )
 _PLACE = re.compile(
-    rf"(?i:\b(?:lives?|living|lived|resid(?:e|es|ing)|born|raised|moved|moving|relocated|based|located|grew up|stay|staying|"
+    rf"(?i:\b(?:lives?|living|lived|resid(?:e|es|ing)|born|raised|moved|moving|relocated|based|located|"
+    rf"grew up|stay|staying|"
     rf"home|house|flat|apartment|property|flew|flying|fly|travel(?:l?ed|l?ing)?|drove|arrived|clinic|hospital|school|office)"
     rf"(?: (?:back|over|up|down|out))?[ ](?:in|at|to|near|from)[ ]){_TARGET}"
 )
 _FIRM = re.compile(
-    rf"(?i:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for)|(?:company|firm|startup|start-up|brand|employer|"
+    rf"(?i:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for)|(?:company|firm|startup|"
+    rf"start-up|brand|employer|"
     rf"agency|vendor|supplier|bank|business)(?:['’]s)?(?: name)?(?: is| was| named| called|:)?)[ ]){_TARGET}"
 )
 _RULES = (
@@ -107,7 +112,9 @@ def _name(text: str, start: int, end: int, kind: Kind, titled: bool) -> tuple[in
 
 
 _ENDING = re.compile(r"(?:ies|es|s|ing|ed|er|ly)\Z")
-_PARTICLE_WORDS = frozenset("van von de den der del della di da dos el al bin ibn la le ter ten".split())
+_PARTICLE_WORDS = frozenset(
+    "van von de den der del della di da dos el al bin ibn la le ter ten".split()  # noqa: SIM905
+)
 
 
 def _is_unknown(word: str) -> bool:
@@ -116,7 +123,12 @@ def _is_unknown(word: str) -> bool:
     if len(stem) < 3 or is_stopword(stem):
         return False
     forms = {stem, _ENDING.sub("", stem), _ENDING.sub("e", stem), _ENDING.sub("y", stem)}
-    known = bool(forms & words.ordinary) or stem in words.proper or stem in words.special or stem.upper() in words.abbreviations
+    known = (
+        bool(forms & words.ordinary)
+        or stem in words.proper
+        or stem in words.special
+        or stem.upper() in words.abbreviations
+    )
     parts = stem.split("-")
     return not known and not (len(parts) > 1 and all(part in words.ordinary for part in parts))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
@@ -17,18 +18,23 @@ _NAME = "columns"
 _HEADINGS: tuple[tuple[str, Kind], ...] = (
     (
         r"(?:(?:first|last|full|given|family|middle|maiden|sur|fore|legal|preferred|nick|display|patient|customer|client|"
-        r"employee|contact|student|member|guest|tenant|owner|manager|recipient|sender|holder|card ?holder|account holder|"
+        r"employee|contact|student|member|guest|tenant|owner|manager|recipient|sender|holder|"
+        r"card ?holder|account holder|"
         r"account|doctor|physician|provider|author|billing|shipping|emergency contact|kin|next of kin|person|user|lead|"
-        r"candidate|applicant|buyer|seller|driver|passenger|insured|signer|spouse|father|mother|child|guardian|referrer) ?)"
+        r"candidate|applicant|buyer|seller|driver|passenger|insured|signer|spouse|father|mother|child|"
+        r"guardian|referrer) ?)"
         r"names?|surname|forename|firstname|lastname|fullname|fname|lname|patient|customer|employee|physician|assignee|"
         r"next of kin|emergency contact|card ?holder|passenger|insured",
         Kind.PERSON,
     ),
-    (r"(?:date of birth|birth ?date|birth ?day|dob|d o b|born|(?:admission|discharge|visit|death|hire|start|admit) date)", Kind.DATE),
-    (r"(?:home |work |mobile |cell |contact |office )?(?:phone|telephone|tel|mobile|cell|fax)(?: (?:number|no|nr))?", Kind.PHONE),
+    (r"(?:date of birth|birth ?date|birth ?day|dob|d o b|born|(?:admission|discharge|visit|death|hire|"
+    r"start|admit) date)", Kind.DATE),
+    (r"(?:home |work |mobile |cell |contact |office )?(?:phone|telephone|tel|mobile|cell|"
+    r"fax)(?: (?:number|no|nr))?", Kind.PHONE),
     (r"(?:(?:work|home|contact|user|customer|billing) )?e ?mail(?: address)?", Kind.EMAIL),
     (
-        r"(?:(?:home|street|billing|shipping|mailing|postal|delivery|work|permanent|current) )?address(?: line)?(?: \d)?|"
+        r"(?:(?:home|street|billing|shipping|mailing|postal|delivery|work|permanent|"
+        r"current) )?address(?: line)?(?: \d)?|"
         r"street|zip|zip ?code|post ?code|postal code",
         Kind.ADDRESS,
     ),
@@ -36,18 +42,22 @@ _HEADINGS: tuple[tuple[str, Kind], ...] = (
     (r"company(?: name)?|employer|organi[sz]ation(?: name)?|hospital|clinic|workplace", Kind.ORGANISATION),
     (
         r"ssn|social security(?: number| no)?|nino?|national (?:id|insurance)(?: number| no)?|passport(?: number| no)?|"
-        r"tax id|tin|aadhaar|pan|cpf|cnpj|nhs(?: number| no)?|driver s? ?licen[cs]e(?: number| no)?|id card|nif|pesel|bsn",
+        r"tax id|tin|aadhaar|pan|cpf|cnpj|nhs(?: number| no)?|driver s? ?licen[cs]e(?: number| no)?|"
+        r"id card|nif|pesel|bsn",
         Kind.NATIONAL_ID,
     ),
     (
-        r"mrn|(?:medical record|patient|account|customer|client|employee|member|policy|claim|order|invoice|student|case|"
-        r"insurance|badge|staff|subscriber|user|loan|chart) ?(?:id|number|no|nr|ref)|acct|account|user ?name|login|user",
+        r"mrn|(?:medical record|patient|account|customer|client|employee|member|policy|claim|order|"
+        r"invoice|student|case|"
+        r"insurance|badge|staff|subscriber|user|loan|chart) ?(?:id|number|no|nr|ref)|acct|account|"
+        r"user ?name|login|user",
         Kind.ID,
     ),
     (r"(?:card|credit card|cc|pan) ?(?:number|no)|credit card", Kind.CARD),
     (r"iban", Kind.IBAN),
     (
-        r"(?:\w+ )?(?:password|passwd|pwd|passphrase|secret|secret key|access key|api key|token|pin|cvv|cvc|otp|private key)"
+        r"(?:\w+ )?(?:password|passwd|pwd|passphrase|secret|secret key|access key|api key|token|pin|cvv|"
+        r"cvc|otp|private key)"
         r"(?: value)?",
         Kind.SECRET,
     ),
@@ -59,13 +69,17 @@ _RULE_LINE = re.compile(r"[\s|+:=-]*\Z")
 _SPACES = re.compile(r"[ ]{2,}|\t")
 _CSV_CELL = re.compile(r'[ ]*+"((?:[^"\n]|""){0,2000}+)"[ ]*+(?=,|;|\Z)|([^,;]*+)')
 _HEADING = re.compile(r"[A-Za-z][\w .#()/°'’-]{0,30}")
-_EMPTY = frozenset({"", "-", "--", "n/a", "na", "null", "none", "nan", "unknown", "<none>", "true", "false", "yes", "no"})
+_EMPTY = frozenset(
+    {"", "-", "--", "n/a", "na", "null", "none", "nan", "unknown", "<none>", "true", "false", "yes", "no"}
+)
 _FIELD = re.compile(
     r"(?m)(?:^[ \t>*•-]{0,8}|(?<=[,;{] )|(?<=[{,]))[\"']?([A-Za-z][A-Za-z _'’.-]{2,30})[\"']?[ \t]{0,3}[:=][ \t]{0,8}"
     r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'{\[(<,;:][^\n\"{\[<,;]{0,80}))"
 )  # fmt: skip
 _FULL_STOP = re.compile(r"(?<=\w{3})[.;!?](?=\s)")
-_SPEAKERS = frozenset({"patient", "customer", "employee", "physician", "assignee", "passenger", "insured", "user"})
+_SPEAKERS = frozenset(
+    {"patient", "customer", "employee", "physician", "assignee", "passenger", "insured", "user"}
+)
 _MOST_COLUMNS = 64
 
 
@@ -114,7 +128,9 @@ def _header(line: str) -> tuple[str, list[tuple[int, int, str]]]:
         cells = _cells(line, split)
         words = [cell for _, _, cell in cells]
         if 2 <= len(cells) <= _MOST_COLUMNS and all(_HEADING.fullmatch(cell) for cell in words):
-            known = [heading_kind(cell) or (Kind.PERSON if cell.lower() == "name" else None) for cell in words]
+            known = [
+                heading_kind(cell) or (Kind.PERSON if cell.lower() == "name" else None) for cell in words
+            ]
             short = sum(len(cell.split(" ")) <= 3 for cell in words) == len(words)
             shown = split != " " or all(cell[0].isupper() for cell in words)
             if short and shown and any(known):
@@ -172,10 +188,7 @@ def _between(line: str, first: int, last: int, separator: re.Pattern[str]) -> It
 def _by_position(line: str, heads: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     """Cells of a line with empty columns: what stands below each heading."""
     starts = [start for start, _, _ in heads] + [len(line)]
-    return [
-        _trimmed(line, min(a, len(line)), min(b, len(line)))
-        for a, b in zip(starts, starts[1:], strict=False)
-    ]
+    return [_trimmed(line, min(a, len(line)), min(b, len(line))) for a, b in pairwise(starts)]
 
 
 def _trimmed(line: str, start: int, end: int) -> tuple[int, int, str]:

@@ -70,7 +70,10 @@ _MONTH_DAY = re.compile(
     r"(?!\w|[/.,%-]\d|[ ]?[=*+<>)/%\"”]|[ ]-|[ ]?(?i:of|inch(?:es)?|in|ft|cups?|miles?|hours?|pounds?|lbs?|kg|"
     r"mg|ml|cm|mm|points?|strength|pain|vision|on|scale)\b)"
 )
-_SUM_BEFORE = re.compile(r"[=*+<>/×÷^-][ ]?[(]?[A-Za-z]{0,2}[ ]?\Z|\b(?:ratio|score|fraction|of|by|times|gauge)[: ]{1,2}\Z")
+_SUM_BEFORE = re.compile(
+    r"[=*+<>/×÷^-][ ]?[(]?[A-Za-z]{0,2}[ ]?\Z|\b(?:ratio|score|fraction|of|by|"
+    r"times|gauge)[: ]{1,2}\Z"
+)
 
 
 _MONTH_WORD = re.compile(rf"(?<![a-z]){_MONTH}(?![a-z])")

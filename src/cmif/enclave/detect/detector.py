@@ -59,7 +59,9 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
                 ) from None
             _check(reading.text, name, spans)
             found.extend(spans if reading.text == text else map(_in_original(reading), spans))
-    decides = {_name(detector): getattr(detector, "decides", frozenset()) for detector in detectors}
+    decides: dict[str, frozenset[Kind]] = {
+        _name(detector): getattr(detector, "decides", frozenset()) for detector in detectors
+    }
     voters = frozenset(name for name, kinds in decides.items() if kinds)
     votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
     return settled(text, merge(text, found, last=voters), votes)

@@ -45,9 +45,11 @@ def _is_destination(sentence: list[Token], first: int) -> bool:
 
 
 _MOTION = frozenset(
-    "flew fly flies flying flight flights travel travelled traveled travelling traveling trip move moved moves moving "
-    "relocate relocated drove drive driving coming come comes came arrived arrive arrives arriving landed born raised "
-    "originally grew emigrated immigrated train bus ferry road capital sailed headed city town village".split()
+    (  # noqa: SIM905
+        "flew fly flies flying flight flights travel travelled traveled travelling traveling trip move moved moves "
+        "moving relocate relocated drove drive driving return returned coming come comes came arrived arrive arrives "
+        "arriving landed born raised originally grew emigrated immigrated train bus ferry road capital sailed headed"
+    ).split()
 )
 
 

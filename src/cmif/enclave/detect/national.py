@@ -1,8 +1,8 @@
-"""National numbers of people and firms: layout here, check digits by python-stdnum, of the EU, UK, US, India, Brazil and more.
+"""National numbers of people and firms of the EU, UK, US, India, Brazil and more: check digits by python-stdnum.
 
-A number whose digits do not check is still a long number (:mod:`phones`) or a code (:mod:`records`) and does not leave; the
-check decides the kind. Modules of stdnum are imported when the first number of their form is met, and none of them uses
-the network unless its ``check_*`` functions are called, which this does not.
+A number whose digits do not check is still a long number (:mod:`phones`) or a code (:mod:`records`) and does not
+leave; the check decides the kind. Modules of stdnum are imported when the first number of their form is met, and none
+of them uses the network unless its ``check_*`` functions are called, which this does not.
 """
 
 from __future__ import annotations

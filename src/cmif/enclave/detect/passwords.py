@@ -23,7 +23,8 @@ _SHORT_KEY = r"(?:pass|pwd|pw|pin|otp|cvv2?|cvc|cookie)(?![a-z])"
 _LABEL = rf"(?:(?i:{_KEY}|(?<![a-z]){_SHORT_KEY})|(?<=[a-z])(?:Pass|Pwd|Pin|Otp)(?![a-z]))"
 _SETTING = re.compile(
     rf"(?P<key>{_LABEL})(?P<rest>\w{{0,20}})(?P<link>(?:\\?['\"\]]){{0,2}}[ \t]{{0,4}}"
-    r"(?:: ?[A-Za-z][\w.]{0,30}(?:\[[\w, ]{0,30}\])?(?: \| None)?[ \t]{0,4}=(?!=)|=>|:=|={1,2}|:(?!:)|(?<=['\"]),(?=[ ]?['\"])|"
+    r"(?:: ?[A-Za-z][\w.]{0,30}(?:\[[\w, ]{0,30}\])?(?: \| None)?[ \t]{0,4}=(?!=)|=>|:=|={1,2}|:(?!:)|"
+    r"(?<=['\"]),(?=[ ]?['\"])|"
     r"(?<=['\"]) value=|>(?=[^\s<>]{1,256}</))[ \t]{0,4})"
 )
 # HCL variables, Kubernetes and compose lists, CloudFormation: the value stands under a name of its own.
@@ -41,15 +42,18 @@ _FLAG = re.compile(
 )
 _CURL = re.compile(r"(?<!\S)(?:-u|--user)[ =][\"']?[^\s:\"']{1,64}:([^\s\"']{1,128})")
 _CLIENT = re.compile(
-    r"\b(?:mysql\w{0,10}|sshpass|docker login|redis-cli|mongo\w{0,8}|ldapsearch)\b[^\n|;]{0,120}? -[paw] ?([^\s-][^\s]{2,128})"
+    r"\b(?:mysql\w{0,10}|sshpass|docker login|redis-cli|mongo\w{0,8}|"
+    r"ldapsearch)\b[^\n|;]{0,120}? -[paw] ?([^\s-][^\s]{2,128})"
 )
 _NETRC = re.compile(r"\bmachine \S{1,128}\s{1,20}(?:login \S{1,128}\s{1,20})?password (\S{1,256})")
 # Columns of a command's output: the name, a gap and the value at the line's end.
 _COLUMN = re.compile(
-    rf"(?m)^[ \t|*>-]{{0,12}}\w{{0,30}}{_LABEL}\w{{0,20}}[ ]?(?:[ ]{{2,40}}|\t{{1,8}}|[ ]{{0,40}}\|[ ]{{0,40}})([^\s|]{{3,512}})[ \t|]{{0,40}}$"
+    rf"(?m)^[ \t|*>-]{{0,12}}\w{{0,30}}{_LABEL}\w{{0,20}}[ ]?(?:[ ]{{2,40}}|\t{{1,8}}|"
+    rf"[ ]{{0,40}}\|[ ]{{0,40}})([^\s|]{{3,512}})[ \t|]{{0,40}}$"
 )
 _WORD_FOR_IT = (
-    r"(?:password|passcode|passphrase|passwd|pwd|pw|pin|pin code|pin number|cvv|cvc|security code|otp|secret|secret key|"
+    r"(?:password|passcode|passphrase|passwd|pwd|pw|pin|pin code|pin number|cvv|cvc|security code|otp|"
+    r"secret|secret key|"
     r"secret word|one-time code|verification code|access code|login code|api key|token|seed phrase|recovery phrase)"
 )
 _LINK = (
@@ -65,23 +69,25 @@ _PHRASE = re.compile(
     rf"(?i:\b(?:passphrase|(?:seed|recovery|secret) (?:phrase|words)|mnemonic){_LINK})[ ]{{1,3}}"
     r"([a-z]{2,20}(?:[ -][a-z]{2,20}){3,23})(?![\w])"
 )
-_UNLINKED = re.compile(
-    rf"(?i:\b{_WORD_FOR_IT}),? (?:\"|“|'|‘|`)?([^\s\"“”'‘’`]{{4,128}})"
-)
+_UNLINKED = re.compile(rf"(?i:\b{_WORD_FOR_IT}),? (?:\"|“|'|‘|`)?([^\s\"“”'‘’`]{{4,128}})")
 _AS = re.compile(
-    rf"(?<!\S)[\"“'‘`]?([^\s\"“”]{{4,128}}?)[\"”'’`]? (?i:as|is) (?i:the|my|your|our|his|her|their|a)(?: \w{{1,20}}){{0,2}}? "
+    rf"(?<!\S)[\"“'‘`]?([^\s\"“”]{{4,128}}?)[\"”'’`]? (?i:as|is) (?i:the|my|your|our|his|her|their|"
+    rf"a)(?: \w{{1,20}}){{0,2}}? "
     rf"(?i:{_WORD_FOR_IT})\b"
 )
 _PAIR = re.compile(
-    r"(?i:\b(?:creds?|credentials|log ?in|sign ?in|user(?:name)?(?:/| and )pass(?:word)?)(?: details)?(?: are| is|:| with| as)"
+    r"(?i:\b(?:creds?|credentials|log ?in|sign ?in|user(?:name)?(?:/|"
+    r" and )pass(?:word)?)(?: details)?(?: are| is|:| with| as)"
     r"{1,2})[ ]([^\s/:,]{2,64})[ ]?[/:,|][ ]?([^\s]{3,128})"
 )
 # Short codes of digits directly after their label. A PIN on a circuit board has one digit or two.
 _CODE = re.compile(
-    r"(?:\b(?i:cvc2?|cvv2?|cvn|card verification(?: value| code)?|security code)|\bCID)(?i: code| number| no\.?| is| was){0,2}"
+    r"(?:\b(?i:cvc2?|cvv2?|cvn|card verification(?: value| code)?|security code)|\bCID)(?i: code|"
+    r" number| no\.?| is| was){0,2}"
     r"[ :=#-]{1,3}(\d{3,4})(?![\w,.-]?\d)"
     r"|(?:\b(?i:pin|otp|2fa|mfa|totp|passcode|(?:verification|one-time|access|login|log-in|auth|authentication|confirmation|"
-    r"sms|unlock|entry|door|gate|alarm|safe|lock|lockbox|backup|recovery|activation|debit card|voicemail) (?:code|pin|passcode))"
+    r"sms|unlock|entry|door|gate|alarm|safe|lock|lockbox|backup|recovery|activation|debit card|"
+    r"voicemail) (?:code|pin|passcode))"
     r"|\bm?TAN)(?i: code| number| no\.?| is| was| of| now| to){0,3}[ :=#-]{1,3}(\d(?:[ -]?\d){3,9})(?![\w,.-]?\d)"
 )
 # "The password is incorrect": words after "is" that are no password.
@@ -113,9 +119,9 @@ _SYMBOL = re.compile(r"[!@#$%^&*+=?~|\\_]")
 
 # One of these is in every label above: a text without any is read no further.
 _STEMS = (
-    "pass", "secret", "token", "key", "cred", "pin", "otp", "cv", "pw", "cookie", "authorization", "session", "connection",
-    "phrase", "mnemonic", "code", "tan", "kennwort", "wachtwoord", "contraseña", "senha", "hasło", "пароль", "パスワード",
-    "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid", "curl",
+    "pass", "secret", "token", "key", "cred", "pin", "otp", "cv", "pw", "cookie", "authorization", "session",
+    "connection", "phrase", "mnemonic", "code", "tan", "kennwort", "wachtwoord", "contraseña", "senha", "hasło",
+    "пароль", "パスワード", "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid", "curl",
 )  # fmt: skip
 
 
@@ -216,7 +222,9 @@ def _is_odd(word: str) -> bool:
     """Whether a word reads as a password by itself: letters with digits or symbols among them, no amount, no markup."""
     letters = sum(char.isalpha() for char in word)
     figures = sum(char.isdigit() for char in word)
-    if not letters or re.fullmatch(r"\d+(?:st|nd|rd|th|-\w+)|[\w.]+\(.*|<.*|\w+://.*|[\w/]+_\w*|[{\[(].*", word):
+    if not letters or re.fullmatch(
+        r"\d+(?:st|nd|rd|th|-\w+)|[\w.]+\(.*|<.*|\w+://.*|[\w/]+_\w*|[{\[(].*", word
+    ):
         return False
     return bool(figures) or bool(_SYMBOL.search(word[1:-1]))
 

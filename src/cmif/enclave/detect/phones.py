@@ -25,7 +25,9 @@ _CUE = re.compile(
     r"landline|hotline|handy|telefon|tél|number|answering)\b[^\d\n]{0,24}\Z)"
 )
 _DECIMAL = re.compile(r"\d+\.\d+")
-_READINGS = re.compile(r"-?\d{1,9}\.\d{1,9}(?:[ ()–/-]{1,3}\d{1,9}\.\d{1,9}){1,12}+\)?")  # "21.50 -3.25", "0.0312 (0.0101-0.0577)"
+_READINGS = re.compile(
+    r"-?\d{1,9}\.\d{1,9}(?:[ ()–/-]{1,3}\d{1,9}\.\d{1,9}){1,12}+\)?"
+)  # "21.50 -3.25", "0.0312 (0.0101-0.0577)"
 _OPERATOR_BEFORE = re.compile(r"[=*/+<>×÷^][ ]?[(-]?\Z")
 _OPERATOR_AFTER = re.compile(r"\)?[ ]?(?:[=*+<>×÷^]|/[ ]?\d)")
 _YEARS = re.compile(r"(?:1[5-9]|20|21)\d\d[ ]?[-–/. ][ ]?(?:1[5-9]|20|21)\d\d")
@@ -55,7 +57,11 @@ def _is_sum(text: str, end: int, written: str, before: str) -> bool:
     """ "2000-450 =", "= 12000/60": arithmetic, whose numbers do not begin with a nought."""
     if written.startswith(("0", "+", "(0", "(+")):
         return False
-    return " / " in written or ")/" in written or bool(_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(text, end))
+    return (
+        " / " in written
+        or ")/" in written
+        or bool(_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(text, end))
+    )
 
 
 def _is_phone(written: str, digits: str, before: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from cmif.enclave.detect.passwords import announced
 from cmif.enclave.detect.plain import plain
@@ -45,8 +44,11 @@ _CONNECTION = re.compile(
 )
 _HIGH = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}+={0,2}")
 _HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
-_ODD_CHANGE = re.compile(r"(?<=[A-Z])[a-z](?=[A-Z0-9])|(?<=[a-z0-9])[A-Z](?=[A-Z0-9])|(?<=[A-Za-z])\d(?=[A-Za-z])")
+_ODD_CHANGE = re.compile(
+    r"(?<=[A-Z])[a-z](?=[A-Z0-9])|(?<=[a-z0-9])[A-Z](?=[A-Z0-9])|(?<=[A-Za-z])\d(?=[A-Za-z])"
+)
 _SOLID = re.compile(r"[A-Za-z0-9]{16,}+")
+
 
 class Secrets:
     """SECRET spans."""

@@ -18,8 +18,8 @@ _SAME_LINE = re.compile(r",?[ ]{1,3}")
 
 
 def settled(text: str, spans: Sequence[Span], votes: Sequence[Span]) -> tuple[Span, ...]:
-    """``spans``, disjoint and sorted, with the kinds of the first of ``votes`` (sorted) that touches each, and PLACE for
-    a name that follows a street or a postcode as a town does.
+    """``spans``, disjoint and sorted, with the kind of the first of ``votes`` (sorted) that touches each, and PLACE
+    for a name that follows a street or a postcode as a town does.
     """
     kept: list[Span] = []
     i = 0
@@ -41,7 +41,7 @@ def settled(text: str, spans: Sequence[Span], votes: Sequence[Span]) -> tuple[Sp
 
 
 def _is_town(text: str, before: list[Span], span: Span) -> bool:
-    """Whether ``span`` stands where a town or country does: on the line after an address or a town in one, or behind it."""
+    """Whether ``span`` stands where a town or country does: on the line after an address, or directly behind it."""
     last = before[-1]
     gap = text[last.end : span.start]
     first = re.split(r"[\s.]", text[span.start : span.end], maxsplit=1)[0].lower()
