@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from cmif.enclave.detect import cues
 from cmif.enclave.detect.lists import lists
+from cmif.enclave.detect.plain import lowered
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
@@ -23,16 +24,16 @@ _TARGET = rf"({_PARTICLES}{_WORD}(?:[ ]{_WORD}){{0,2}})"
 _SENTENCE = re.compile(r"[^.!?\n]{1,600}(?:\.(?=\S)[^.!?\n]{0,600}){0,8}")
 
 _TITLE = re.compile(
-    rf"(?i:(?<![\w@/])(?:mrs?|ms|mx|dr|prof|professor|doctor|mister|mme|monsieur|madame|herr|frau|señor|señora|sir|madam|"
+    rf"(?:(?<![\w@/])(?:mrs?|ms|mx|dr|prof|professor|doctor|mister|mme|monsieur|madame|herr|frau|señor|señora|sir|madam|"
     rf"nurse|uncle|aunt|auntie|cousin|sgt|capt|rev)(?:\.[ ]?|[ ])){_TARGET}"
 )
 _GREETING = re.compile(
-    rf"(?i:(?:\A|[.!?,;:\n]|\b(?:and|say))[ \t]{{0,4}}(?:dear|hi|hello|hey|good (?:morning|evening|afternoon)|cheers|"
+    rf"(?:(?:\A|[.!?,;:\n]|\b(?:and|say))[ \t]{{0,4}}(?:dear|hi|hello|hey|good (?:morning|evening|afternoon)|cheers|"
     rf"thanks|thank you|regards|best|sincerely|take care)[ ,]{{1,2}}){_TARGET}(?=[ ]{{0,2}}(?:[,.!?;\n]|"
     rf"\Z|and\b|i\b|i['’]m\b))"
 )
 _PERSON = re.compile(
-    rf"(?i:\b(?:ask|asks|asked|tell|tells|told|email|emailed|e-mail|texted|remind|reminded|invite|invited|met|"
+    rf"(?:\b(?:ask|asks|asked|tell|tells|told|email|emailed|e-mail|texted|remind|reminded|invite|invited|met|"
     rf"(?:mail|letter|message|reply|wrote|write|spoke|speak|spoken|talk|talked|talking) (?:to|with)|married|divorced|"
     rf"(?:my|his|her|our|their) (?:new |old |late |best |own |twin |ex-)?(?:friend|colleague|coworker|"
     rf"boss|manager|wife|"
@@ -43,16 +44,16 @@ _PERSON = re.compile(
     rf"[ ]){_TARGET}"
 )
 _SELF = re.compile(
-    rf"(?i:\b(?:i am|i['’]m|this is|it['’]s|we are)[ ]){_TARGET}(?=[ ]{{0,2}}(?:,|\Z|\n|[ ](?:a|an|from|and my)\b))"
+    rf"(?:\b(?:i am|i['’]m|this is|it['’]s|we are)[ ]){_TARGET}(?=[ ]{{0,2}}(?:,|\Z|\n|[ ](?:a|an|from|and my)\b))"
 )
 _PLACE = re.compile(
-    rf"(?i:\b(?:lives?|living|lived|resid(?:e|es|ing)|born|raised|moved|moving|relocated|based|located|"
+    rf"(?:\b(?:lives?|living|lived|resid(?:e|es|ing)|born|raised|moved|moving|relocated|based|located|"
     rf"grew up|stay|staying|"
     rf"home|house|flat|apartment|property|flew|flying|fly|travel(?:l?ed|l?ing)?|drove|arrived|clinic|hospital|school|office)"
     rf"(?: (?:back|over|up|down|out))?[ ](?:in|at|to|near|from)[ ]){_TARGET}"
 )
 _FIRM = re.compile(
-    rf"(?i:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for)|(?:company|firm|startup|"
+    rf"(?:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for)|(?:company|firm|startup|"
     rf"start-up|brand|employer|"
     rf"agency|vendor|supplier|bank|business)(?:['’]s)?(?: name)?(?: is| was| named| called|:)?)[ ]){_TARGET}"
 )
@@ -72,8 +73,9 @@ class AddressForms:
 
     def detect(self, text: str) -> list[Span]:
         spans: list[Span] = []
+        lower = lowered(text)
         for rule, kind in _RULES:
-            for match in rule.finditer(text):
+            for match in rule.finditer(lower):
                 if name := _name(text, match.start(1), match.end(1), kind, rule is _TITLE):
                     spans.append(Span(*name, kind, _NAME))
         people = sorted(span.start for span in spans if span.kind is Kind.PERSON)

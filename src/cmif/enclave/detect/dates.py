@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cmif.enclave.detect.plain import lowered
 from cmif.types import Kind, Span
 
 _MONTH = (
@@ -22,10 +23,10 @@ _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _YEAR = r"(?:(?:1[5-9]|20|21)\d{2}|['’]\d{2})"
 _ORDINAL = r"(?:st|nd|rd|th|\.)?"
 _IN_WORDS = re.compile(
-    rf"(?i:(?<![\w.])(?:{_DAY}{_ORDINAL}(?: (?:of|de))? ?[ /-]?{_MONTH}\b\.?(?:,? ?(?:de )?[ /-]?{_YEAR}"
+    rf"(?<![\w.])(?:{_DAY}{_ORDINAL}(?: (?:of|de))? ?[ /-]?{_MONTH}\b\.?(?:,? ?(?:de )?[ /-]?{_YEAR}"
     rf"(?!\d))?"
     rf"|{_MONTH}\.?[ /-]{{1,2}}{_DAY}{_ORDINAL}(?![\d:]|\.\d)(?:,? {{1,2}}{_YEAR}|-{_YEAR})?(?!\d)"
-    rf"|{_MONTH}\.?,? ?[ /-]{_YEAR}(?!\d)))"
+    rf"|{_MONTH}\.?,? ?[ /-]{_YEAR}(?!\d))"
 )
 _IN_FIGURES = re.compile(
     r"(?<![\w./-])(?:(\d{1,2})([./-] ?)(\d{1,2})\2(\d{4}|\d{2})|(\d{4})([./-])(\d{1,2})\6(\d{1,2}))(?!\d|"
@@ -58,11 +59,11 @@ _SPOKEN_DAY = (
 _PLAIN_MONTH = rf"(?!(?:may|mar|march)\b){_MONTH}"
 _ANY_YEAR = rf"(?:,? (?:of |in )?(?:{_YEAR}(?!\d)|{_SPOKEN_YEAR}\b))"
 _SPOKEN = re.compile(
-    rf"(?i:\b(?:{_PLAIN_MONTH}\.? (?:the )?{_SPOKEN_DAY}\b{_ANY_YEAR}?|{_MONTH} the {_SPOKEN_DAY}\b{_ANY_YEAR}?"
+    rf"\b(?:{_PLAIN_MONTH}\.? (?:the )?{_SPOKEN_DAY}\b{_ANY_YEAR}?|{_MONTH} the {_SPOKEN_DAY}\b{_ANY_YEAR}?"
     rf"|{_MONTH} {_SPOKEN_DAY}\b{_ANY_YEAR}|(?:the )?{_SPOKEN_DAY} (?:day )?of {_MONTH}\b{_ANY_YEAR}?"
     rf"|{_MONTH} {_DAY}(?:st|nd|rd|th)?,? {_SPOKEN_YEAR}\b|{_MONTH} (?:of )?{_SPOKEN_YEAR}\b"
     rf"|{_MONTH}\.? of (?:the year )?{_YEAR}(?!\d)"
-    rf"|(?:early|mid|late|the (?:beginning|start|middle|end) of)[- ]{_MONTH}\b\.?{_ANY_YEAR}?))"
+    rf"|(?:early|mid|late|the (?:beginning|start|middle|end) of)[- ]{_MONTH}\b\.?{_ANY_YEAR}?)"
 )
 # "cath 2/18", "EGD 11/02": month and day after a word. A fraction has a small denominator, or a thing after it.
 _MONTH_DAY = re.compile(
@@ -81,8 +82,9 @@ _MONTH_WORD = re.compile(rf"(?<![a-z]){_MONTH}(?![a-z])")
 
 def dates(text: str) -> Iterator[Span]:
     """DATE spans; they may overlap."""
-    for pattern in (_IN_WORDS, _SPOKEN) if _MONTH_WORD.search(text.lower()) else ():
-        for match in pattern.finditer(text):
+    lower = lowered(text)
+    for pattern in (_IN_WORDS, _SPOKEN) if _MONTH_WORD.search(lower) else ():
+        for match in pattern.finditer(lower):
             yield Span(*match.span(), Kind.DATE, "patterns")
     for match in _MONTH_DAY.finditer(text):
         if not _SUM_BEFORE.search(text, max(0, match.start() - 12), match.start()):
