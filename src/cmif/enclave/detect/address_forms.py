@@ -20,6 +20,7 @@ _NAME = "address_forms"
 _WORD = r"[^\W\d_]{2,30}(?:['’-][^\W\d_]{1,30}){0,3}"
 _PARTICLES = r"(?:(?:van|von|de|den|der|del|della|di|da|dos|el|al|bin|ibn|la|le|ter|ten)[ ]){0,3}"
 _EACH = re.compile(_WORD)
+_EACH_PART = re.compile(r"[^\W_][\w'’&-]*")
 _TARGET = rf"({_PARTICLES}{_WORD}(?:[ ]{_WORD}){{0,2}})"
 _SENTENCE = re.compile(r"[^.!?\n]{1,600}(?:\.(?=\S)[^.!?\n]{0,600}){0,8}")
 
@@ -61,6 +62,8 @@ _RULES = (
     (_TITLE, Kind.PERSON), (_GREETING, Kind.PERSON), (_PERSON, Kind.PERSON), (_SELF, Kind.PERSON), (_PLACE, Kind.PLACE),
     (_FIRM, Kind.ORGANISATION),
 )  # fmt: skip
+_LEGAL = re.compile(r"(?<=[ ])(?:inc|ltd|llc|plc|gmbh|corp)\b")
+_BACK = re.compile(r"(?:[^\W_][\w'’&-]{0,30}(?:,? and |, |[ ])){1,4}\Z")
 # Once a sentence names somebody like this, an unknown word behind a preposition is a name too.
 _RELATED = re.compile(rf"\b(in|at|from|near|to|with|about|by|for|and|of)(?=[ ]({_WORD}(?:[ ]{_WORD})?))")
 _OF_PLACES = frozenset({"in", "at", "from", "near"})
@@ -78,6 +81,7 @@ class AddressForms:
             for match in rule.finditer(lower):
                 if name := _name(text, match.start(1), match.end(1), kind, rule is _TITLE):
                     spans.append(Span(*name, kind, _NAME))
+        spans.extend(_companies(lower))
         people = sorted(span.start for span in spans if span.kind is Kind.PERSON)
         if people:
             for sentence in _SENTENCE.finditer(text):
@@ -85,6 +89,26 @@ class AddressForms:
                 if at < len(people) and people[at] < sentence.end():
                     spans.extend(_related(text, *sentence.span()))
         return spans
+
+
+def _companies(lower: str) -> Iterator[Span]:
+    """The words before a legal form, back to the last one that no name has: "works for hubbard, fox and gill ltd"."""
+    for match in _LEGAL.finditer(lower):
+        before = _BACK.search(lower, max(0, match.start() - 100), match.start())
+        if before is None:
+            continue
+        words = list(_EACH_PART.finditer(lower, *before.span()))
+        first = len(words)
+        while first and (words[first - 1].group() == "and" or not _ends_a_company(words[first - 1].group())):
+            first -= 1
+        while first < len(words) and words[first].group() == "and":
+            first += 1
+        if first < len(words):
+            yield Span(words[first].start(), match.end(), Kind.ORGANISATION, _NAME)
+
+
+def _ends_a_company(word: str) -> bool:
+    return is_stopword(word) or word in cues.BEFORE_ORGANISATION or word in cues.AFTER_SUBJECT
 
 
 def _related(text: str, first: int, last: int) -> Iterator[Span]:

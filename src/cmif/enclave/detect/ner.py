@@ -18,6 +18,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from cmif.enclave.detect.adapters import windows
+from cmif.enclave.detect.lists import lists
 from cmif.errors import InputError
 from cmif.types import Kind, Span
 
@@ -34,7 +35,14 @@ _CLASSES = (
 _WINDOW, _OVERLAP = 480, 80  # characters; the model was trained on short texts and finds less in longer ones
 _TOKENS = 510  # between [CLS] and [SEP]
 _THRESHOLD = 0.5  # probability of "not outside" above which a token counts
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*+")
+_WORD = re.compile(r"[^\W_]+(?:['’-](?![sS]\b)[^\W_]+)*+")
+_NUMBERS = frozenset({Kind.PHONE, Kind.NATIONAL_ID, Kind.ID})
+_NAMES = frozenset({Kind.PERSON, Kind.PLACE})
+_NEAR = 12  # characters between a number and the street it belongs to
+_SURE = 0.9  # the same for a common word in lower case
+# A name in code: called, indexed, an attribute, part of a longer identifier.
+_CODE_AFTER = re.compile(r"[(\[_=@\\]|\.[^\W\d_]|::")
+_CODE_BEFORE = re.compile(r"(?:[_@\\$]|[\w)\]]\.|::|\b(?:import|def|class|from|return|as|lambda) )\Z")
 
 
 class Ner:
@@ -86,9 +94,18 @@ class Ner:
                 if probability < _THRESHOLD:
                     continue
                 word = next(((a, b) for a, b in words if a < end and start < b), None)
-                if word is not None and probability > kinds.get(word, (0.0, kind))[0]:
+                if word is None or not _is_plausible(window, *word, kind, float(probability)):
+                    continue
+                if probability > kinds.get(word, (0.0, kind))[0]:
                     kinds[word] = (float(probability), kind)
-        yield from _joined(window, kinds)
+        spans = list(_joined(window, kinds))
+        for i, (start, end, kind) in enumerate(spans):
+            if (
+                kind is not Kind.ADDRESS
+                or any(char.isalpha() for char in window[start:end])
+                or _is_beside_a_street(window, spans, i)
+            ):
+                yield start, end, kind
 
     def _classify(self, ids: list[int]) -> tuple[list[Kind], Any]:
         """For each token the likeliest kind and the probability, float32, that it is of any."""
@@ -105,11 +122,46 @@ class Ner:
         return chosen, 1 - weights[:, 0]
 
 
+def _is_plausible(window: str, start: int, end: int, kind: Kind, probability: float) -> bool:
+    """Whether what the model calls ``window[start:end]`` can be that: no identifier of code, no common word unless the
+    model is sure, no number without digits. Words of special categories are the lexicon's.
+    """
+    word = window[start:end]
+    figures = sum(char.isdigit() for char in word)
+    if kind in _NUMBERS:
+        return 2 * figures >= len(word)
+    if kind not in _NAMES and kind is not Kind.ADDRESS:
+        return True
+    if _CODE_AFTER.match(window, end) or _CODE_BEFORE.search(window, max(0, start - 8), start):
+        return False
+    if kind is Kind.ADDRESS:
+        return True
+    words, lower = lists(), word.lower()
+    if lower in words.names:
+        return True
+    if figures or lower in words.special:
+        return False
+    return probability >= _SURE or word != lower or lower not in words.ordinary
+
+
+def _is_beside_a_street(window: str, spans: list[tuple[int, int, Kind]], i: int) -> bool:
+    """Whether a bare number stands next to something else of an address: a house number, a postcode."""
+    start, end, _ = spans[i]
+    return any(
+        kind in (Kind.ADDRESS, Kind.PLACE)
+        and any(char.isalpha() for char in window[a:b])
+        and (0 <= start - b <= _NEAR or 0 <= a - end <= _NEAR)
+        for a, b, kind in spans[max(0, i - 2) : i + 3]
+    )
+
+
 def _joined(window: str, kinds: dict[tuple[int, int], tuple[float, Kind]]) -> Iterator[tuple[int, int, Kind]]:
     """Words of one kind with only spaces or an initial's point between them are one span."""
     current: tuple[int, int, Kind] | None = None
     for (start, end), (_, kind) in sorted(kinds.items()):
-        if current and current[2] is kind and window[current[1] : start] in (" ", ". ", "  "):
+        gap = window[current[1] : start] if current else ""
+        initial = current is not None and not window[current[1] - 2 : current[1] - 1].isalnum()
+        if current and current[2] is kind and (gap in (" ", "  ") or (gap == ". " and initial)):
             current = (current[0], end, kind)
             continue
         if current:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from cmif.enclave.detect import checksums
 from cmif.enclave.detect.dates import dates
@@ -63,9 +63,22 @@ class Patterns:
             *national(apart),
             *days,
             *records(apart),
-            *streets(apart),
+            *map(_with_corner(apart), streets(apart)),
             *numbers(_without(apart, days)),
         ]
+
+
+_CORNER = re.compile(r"(?i:\b(?:the )?corner of )\Z")
+
+
+def _with_corner(text: str) -> Callable[[Span], Span]:
+    """An address with "the corner of" before it: one street takes the place of two."""
+
+    def widened(span: Span) -> Span:
+        corner = _CORNER.search(text, max(0, span.start - 14), span.start)
+        return Span(corner.start(), span.end, span.kind, span.detector) if corner else span
+
+    return widened
 
 
 def _without(text: str, spans: Sequence[Span]) -> str:
