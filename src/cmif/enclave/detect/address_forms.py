@@ -87,7 +87,9 @@ class AddressForms:
             for sentence in _SENTENCE.finditer(text):
                 at = bisect_left(people, sentence.start())
                 if at < len(people) and people[at] < sentence.end():
-                    spans.extend(_related(text, *sentence.span()))
+                    known = {(span.start, span.end) for span in spans}
+                    related = _related(text, *sentence.span())
+                    spans.extend(span for span in related if (span.start, span.end) not in known)
         return spans
 
 

@@ -18,7 +18,10 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     if listed is not None:
         return listed
     before = sentence[first - 1].lower if first else ""
-    if _is_destination(sentence, first):
+    after = sentence[end] if end < len(sentence) else None
+    if _is_destination(sentence, first) or (
+        after and after.follows_closely and after.lower in _BEHIND_A_PLACE
+    ):
         return Kind.PLACE
     by_first = lists().names.get(words[0])
     if by_first is Kind.PERSON or (by_first is None and len(words) > 1 and before not in cues.BEFORE_PLACE):
@@ -44,6 +47,12 @@ def _is_destination(sentence: list[Token], first: int) -> bool:
     return before[-1] in ("to", "from", "at", "in", "for") and any(word in _MOTION for word in before[:-1])
 
 
+_BEHIND_A_PLACE = frozenset(
+    ("bridge", "airport", "harbour", "harbor", "river", "county", "province", "suburb", "valley")
+)
+_BEGINS_A_PLACE = frozenset(
+    ("st", "san", "santa", "port", "fort", "mount", "lake", "cape", "cite", "cité", "villa")
+)
 _MOTION = frozenset(
     (  # noqa: SIM905
         "flew fly flies flying flight flights travel travelled traveled travelling traveling trip move moved moves "
@@ -61,7 +70,7 @@ def _by_words(words: list[str]) -> Kind | None:
         return None
     if any(word in cues.ORGANISATION for word in words[1:]):
         return Kind.ORGANISATION
-    if words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in ("st", "san", "santa"):
+    if words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in _BEGINS_A_PLACE:
         return Kind.PLACE
     if names.get(words[-1]) is Kind.PLACE and names.get(words[0]) is not Kind.PERSON:
         return Kind.PLACE

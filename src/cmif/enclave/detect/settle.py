@@ -23,7 +23,7 @@ def settled(text: str, spans: Sequence[Span], votes: Sequence[Span]) -> tuple[Sp
     """
     kept: list[Span] = []
     i = 0
-    for span in spans:
+    for at, span in enumerate(spans):
         while i < len(votes) and votes[i].end <= span.start:
             i += 1
         kind = span.kind
@@ -34,7 +34,10 @@ def settled(text: str, spans: Sequence[Span], votes: Sequence[Span]) -> tuple[Sp
             one_word = " " not in written
             if voted and (kind is not Kind.ORGANISATION or (one_word and votes[i].kind is Kind.PLACE)):
                 kind = votes[i].kind
-            if kept and _is_town(text, kept, span):
+            following = spans[at + 1] if at + 1 < len(spans) else None
+            if (kept and _is_town(text, kept, span)) or (
+                following and _is_over_country(text, span, following)
+            ):
                 kind = Kind.PLACE
         kept.append(Span(span.start, span.end, kind, span.detector) if kind is not span.kind else span)
     return tuple(kept)
@@ -44,10 +47,20 @@ def _is_town(text: str, before: list[Span], span: Span) -> bool:
     """Whether ``span`` stands where a town or country does: on the line after an address, or directly behind it."""
     last = before[-1]
     gap = text[last.end : span.start]
-    first = re.split(r"[\s.]", text[span.start : span.end], maxsplit=1)[0].lower()
-    if first in lists().given or not (_NEXT_LINE.fullmatch(gap) or _SAME_LINE.fullmatch(gap)):
+    if _begins_as_a_person(text, span) or not (_NEXT_LINE.fullmatch(gap) or _SAME_LINE.fullmatch(gap)):
         return False
     if last.kind is Kind.ADDRESS:
         return True
     # a country under its town
     return last.kind is Kind.PLACE and len(before) > 1 and before[-2].kind is Kind.ADDRESS and "\n" in gap
+
+
+def _is_over_country(text: str, span: Span, following: Span) -> bool:
+    """Whether a line of its own names a listed place below ``span``, as a country stands under a town."""
+    below = following.kind is Kind.PLACE and _NEXT_LINE.fullmatch(text[span.end : following.start])
+    listed = lists().names.get(text[following.start : following.end].lower()) is Kind.PLACE
+    return bool(below) and listed and not _begins_as_a_person(text, span)
+
+
+def _begins_as_a_person(text: str, span: Span) -> bool:
+    return re.split(r"[\s.]", text[span.start : span.end], maxsplit=1)[0].lower() in lists().given
