@@ -21,9 +21,10 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``pieces`` joined by ``text`` give the text, by ``sent`` what would be sent."""
+    """``pieces`` joined by ``text`` give the text, by ``sent`` what would be sent. ``detectors``: names of what ran."""
 
     pieces: tuple[Piece, ...]
+    detectors: tuple[str, ...]
 
     @property
     def sent_text(self) -> str:
@@ -38,7 +39,12 @@ class Inspection:
             {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon}
             for p in self.pieces
         ]
-        return {"sent_text": self.sent_text, "epsilon": self.epsilon, "tokens": tokens}
+        return {
+            "sent_text": self.sent_text,
+            "epsilon": self.epsilon,
+            "detectors": list(self.detectors),
+            "tokens": tokens,
+        }
 
 
 def inspect(text: str, policy: Policy, detectors: Sequence[Detector], table: Table) -> Inspection:
@@ -54,7 +60,8 @@ def inspect(text: str, policy: Policy, detectors: Sequence[Detector], table: Tab
     sealed = {key: made.sealed for key, made in drawn.items()}
     costs = {key: made.epsilon for key, made in drawn.items()}
     done = apply([s.text for s in found], planned, sealed, costs, cipher, scope)
-    return Inspection(tuple(token for row in done.pieces for piece in row for token in _tokens(piece)))
+    ran = tuple(detector.name for detector in detectors) if policy.entities else ()
+    return Inspection(tuple(token for row in done.pieces for piece in row for token in _tokens(piece)), ran)
 
 
 def _tokens(piece: Piece) -> Sequence[Piece]:
