@@ -25,7 +25,7 @@ _TARGET = rf"({_PARTICLES}{_WORD}(?:[ ]{_WORD}){{0,2}})"
 _SENTENCE = re.compile(r"[^.!?\n]{1,600}(?:\.(?=\S)[^.!?\n]{0,600}){0,8}")
 
 _TITLE = re.compile(
-    rf"(?:(?<![\w@/])(?:mrs?|ms|mx|dr|prof|professor|doctor|mister|mme|monsieur|madame|herr|frau|señor|señora|sir|madam|"
+    rf"(?:(?<![\w@/])(?:mrs?|ms|mx|dr|prof|professor|doctor|mister|mme|monsieur|madame|herr|frau|señor|señora|"
     rf"nurse|uncle|aunt|auntie|cousin|sgt|capt|rev)(?:\.[ ]?|[ ])){_TARGET}"
 )
 _GREETING = re.compile(

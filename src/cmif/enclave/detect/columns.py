@@ -215,7 +215,7 @@ def _fields(text: str) -> Iterator[Span]:
             )
             if spoken or value.count(" ") > 3 or not value[0].isalpha() or any(c in value for c in "_(=/"):
                 continue
-        elif not any(char.isdigit() for char in value) and kind is not Kind.ADDRESS:
+        elif not any(char.isdigit() for char in value):
             continue
         if kind is not None:
             yield Span(match.start(group), match.start(group) + len(value), kind, _NAME)

@@ -27,6 +27,7 @@ _SETTING = re.compile(
     r"(?<=['\"]),(?=[ ]?['\"])|"
     r"(?<=['\"]) value=|>(?=[^\s<>]{1,256}</))[ \t]{0,4})"
 )
+_SETTING_NAME = re.compile(rf"(?:[a-z]{{1,20}}_){{0,3}}{_KEY}s?")
 # HCL variables, Kubernetes and compose lists, CloudFormation: the value stands under a name of its own.
 _BLOCK = re.compile(
     rf"(?P<key>{_LABEL})(?P<rest>\w{{0,20}})[\"']?[ \t]{{0,4}}(?:\{{[^{{}}]{{0,300}}?\b|,?\s{{1,40}}[\"']?)"
@@ -35,7 +36,8 @@ _BLOCK = re.compile(
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "„": "“"}
 # A separator ends a value only where the next setting or a space follows; a quote only where no letter does.
 _UNQUOTED = re.compile(
-    r"(?:\$\{[^}\s]{0,60}\}|[^\s,;&\"'`<)}\]“”]|[,;&](?!\s|\Z|[\w.-]{1,40}[\"']?[=:])|[\"'`](?=[.!?&%$#@*+~^-]{0,3}\w)|[)}\]](?![\s,;.)\]}\"'<]|\Z)){1,4096}+"
+    r"(?:\$\{[^}\s]{0,60}\}|[^\s,;&\"'`<)}\]“”]|[,;&](?!\s|\Z|[\w.-]{1,40}[\"']?[=:])|"
+    r"[\"'`](?=[.!?&%$#@*+~^-]{0,3}\w)|[)}\]](?![\s,;.)\]}[(\"'<]|\Z)){1,4096}+"
 )
 _FLAG = re.compile(
     rf"(?i:--?(?:[a-z]{{1,20}}-)?(?:{_KEY}|{_SHORT_KEY}))[ =]([^\s\"']{{3,256}}|\"[^\"\n]{{1,256}}\"|'[^'\n]{{1,256}}')"
@@ -149,8 +151,15 @@ def _settings(text: str) -> Iterator[tuple[int, int]]:
             start, end, quoted, rest = _value(text, match.end())
             position = max(end, match.end())
             value = text[start:end]
-            another_key = "," in match["link"] and rest.lstrip()[:1] in (":", "=")
-            if not value or another_key or _is_no_value(match["key"], match["rest"], value, quoted):
+            pair = "," in match["link"]  # of a key and its value, or of two keys
+            another_key = pair and (rest.lstrip()[:1] in (":", "=") or _SETTING_NAME.fullmatch(value))
+            literal = not quoted and value[:1] in ("(", "[", "{") and match["link"].endswith(" ")
+            if (
+                not value
+                or another_key
+                or literal
+                or _is_no_value(match["key"], match["rest"], value, quoted)
+            ):
                 continue
             # "Token: a unit of text" is prose, "password: dragon" on a line of its own is not
             prose = not quoted and ":" in match["link"] and rest.strip(" .,;}") != ""

@@ -67,7 +67,7 @@ NONE = [
     "Secret: to boil pasta", "Tokens: a unit of text", "The password is required", "token = get_token()", "password=self.password",
     "api_key=api_key", 'password = input("x")', "password: ${DB_PASS};", "PASSWORD=$DB_PASS", "tan 45 and pin 13 is HIGH, set pin 5",
     "src/Main/FooBar2/BazQuxQuux/HelloWorldThing/index.html", "the code 12 lines long", "passed 1200 tests", "PASSWORD     ROLE",
-    "the password too short", "security code review",
+    'tokens = ("bos_token", "eos_token")', 'f(add_special_token=False)["input_ids"]', "the password too short", "security code review",
 ]  # fmt: skip
 
 
