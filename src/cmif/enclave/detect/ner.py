@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def _is_plausible(window: str, start: int, end: int, kind: Kind, probability: fl
     words, lower = lists(), word.lower()
     if lower in words.names:
         return True
-    if figures or lower in words.special:
+    if figures or lower in words.special or iskeyword(word):
         return False
     return probability >= _SURE or word != lower or lower not in words.ordinary
 

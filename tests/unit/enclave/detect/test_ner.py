@@ -88,3 +88,20 @@ def test_without_its_package_it_says_how_to_install_it(ner, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match="onnxruntime"):
         plugin("ner")
+
+
+def test_two_people_in_two_sentences_are_two_spans(ner) -> None:  # type: ignore[no-untyped-def]
+    text = "She gave it to Samantha. Raymond took it. Then J. Okafor left."
+    found = [text[s.start : s.end] for s in ner.detect(text)]
+    assert found[:2] == ["Samantha", "Raymond"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in range(len(rows)): lambda x: float(x)", "import asyncio\nos.path.join(a, b)", "he had 144 apples and 36 pears",
+        "class X25519PrivateKey: pass", "the helicopter was the lowest",
+    ],
+)  # fmt: skip
+def test_code_numbers_and_common_words_are_no_names(ner, text: str) -> None:  # type: ignore[no-untyped-def]
+    assert [text[s.start : s.end] for s in ner.detect(text)] == []
