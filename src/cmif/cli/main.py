@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cmif.cli import attest, certify, ledger, provider, serve, show
+from cmif.cli import attest, certify, detect, ledger, provider, serve, show
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
@@ -34,6 +34,7 @@ app.command()(certify.certify)
 app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
+app.add_typer(detect.app, name="detect")
 
 
 def main() -> None:

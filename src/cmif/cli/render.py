@@ -29,6 +29,7 @@ def inspection(seen: Inspection, policy: Policy, table: Table) -> None:
         f"policy {policy.level.value}; epsilon {seen.epsilon:g}; words hide among K = {table.k} "
         f"(eps_in {table.eps_in:g}, eps_out {table.eps_out:.1f}, g {float(table.gamma):g})"
     )
+    console.print(f"detectors {', '.join(seen.detectors) or 'none'}")
     console.print(
         "Not protected: what no detector found, the kinds, the lengths, and which mentions are equal."
     )

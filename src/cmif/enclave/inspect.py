@@ -23,11 +23,12 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """``pieces`` joined by ``text`` give the texts, by ``sent`` what would be sent; ``request`` is what the engine's
-    side of the template would get.
+    side of the template would get. ``detectors``: names of what ran.
     """
 
     pieces: tuple[Piece, ...]
     request: Mapping[str, Any]
+    detectors: tuple[str, ...]
 
     @property
     def sent_text(self) -> str:
@@ -43,11 +44,12 @@ class Inspection:
             {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon}
             for p in self.pieces
         ]
+        rest = {"epsilon": self.epsilon, "detectors": list(self.detectors), "tokens": tokens}
         if "messages" in self.request:
             messages = [{"role": m["role"], "content": m.get("content")} for m in self.request["messages"]]
             tools = {"sent_tools": self.request["tools"]} if self.request.get("tools") else {}
-            return {"sent_messages": messages, **tools, "epsilon": self.epsilon, "tokens": tokens}
-        return {"sent_text": self.sent_text, "epsilon": self.epsilon, "tokens": tokens}
+            return {"sent_messages": messages, **tools, **rest}
+        return {"sent_text": self.sent_text, **rest}
 
 
 def inspect(
@@ -65,7 +67,8 @@ def inspect(
     fresh = drafts.draw(draft, conversation)
     written = draft.priced(draft.write(conversation, fresh), fresh)
     sent = replace(request, ["".join(piece.sent for piece in pieces) for pieces in written])
-    return Inspection(tuple(token for row in written for piece in row for token in _tokens(piece)), sent)
+    tokens = tuple(token for row in written for piece in row for token in _tokens(piece))
+    return Inspection(tokens, sent, tuple(d.name for d in detectors) if policy.entities else ())
 
 
 def _tokens(piece: Piece) -> Sequence[Piece]:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cmif.cli.main import app
+from cmif.enclave.detect import default_detectors
 from cmif.errors import BundleError, InputError
 
 
@@ -22,7 +23,8 @@ def test_json_has_the_contract_s_keys(tiny_split: Path) -> None:
     told = json.loads(
         run("inspect", "Anna Weber has pain.", "--bundle", bundle, "--policy", "content", "--json")
     )
-    assert set(told) == {"sent_text", "epsilon", "tokens"}
+    assert set(told) == {"sent_text", "epsilon", "detectors", "tokens"}
+    assert told["detectors"] == [detector.name for detector in default_detectors()]
     assert all(set(t) == {"text", "sent", "kept", "kind", "epsilon"} for t in told["tokens"])
     assert "Weber" not in told["sent_text"]
 

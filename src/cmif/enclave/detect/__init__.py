@@ -14,10 +14,12 @@ __all__ = ["GROUP", "Detector", "default_detectors", "detect_all", "merge", "plu
 
 
 def default_detectors() -> tuple[Detector, ...]:
-    """Patterns with checksums, secrets, names, special categories."""
+    """Patterns with checksums, secrets, names, forms of address, columns, special categories."""
+    from cmif.enclave.detect.address_forms import AddressForms
+    from cmif.enclave.detect.columns import Columns
     from cmif.enclave.detect.lexicon import special_categories
     from cmif.enclave.detect.names import Names
     from cmif.enclave.detect.patterns import Patterns
     from cmif.enclave.detect.secrets import Secrets
 
-    return (Secrets(), Patterns(), Names(), special_categories())
+    return (Secrets(), Patterns(), Names(), AddressForms(), Columns(), special_categories())

@@ -144,19 +144,21 @@ class TokenClassification:
         return spans
 
 
-def windows(text: str) -> Iterator[tuple[int, str]]:
-    """``(start, text[start:end])`` with overlaps, cut at spaces where there are any: models silently drop the rest."""
+def windows(text: str, size: int = _WINDOW, overlap: int = _OVERLAP) -> Iterator[tuple[int, str]]:
+    """``(start, text[start:end])`` of at most ``size`` characters with overlaps, cut at spaces where there are any:
+    models silently drop the rest.
+    """
     start = 0
     while start < len(text):
-        end = min(len(text), start + _WINDOW)
+        end = min(len(text), start + size)
         if end < len(text):
-            space = text.rfind(" ", start + _WINDOW - _OVERLAP // 2, end)
+            space = text.rfind(" ", start + size - overlap // 2, end)
             end = space if space > 0 else end
         yield start, text[start:end]
         if end == len(text):
             return
-        space = text.find(" ", end - _OVERLAP, end)
-        start = space + 1 if space >= 0 else end - _OVERLAP
+        space = text.find(" ", end - overlap, end)
+        start = space + 1 if space >= 0 else end - overlap
 
 
 def _spans(name: str, found: Iterable[tuple[int, int, str]]) -> Iterator[Span]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from cmif.enclave.detect.plain import Reading, readings
+from cmif.enclave.detect.settle import settled
 from cmif.errors import DetectorError
 from cmif.types import Kind, Span
 
 
 class Detector(Protocol):
-    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`)."""
+    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`).
+
+    It is given the text as a reader sees it (:mod:`plain`): it need not know invisible characters or escapes.
+    """
 
     @property
     def name(self) -> str: ...
@@ -31,36 +36,51 @@ _ABOVE_LENGTH = {Kind.PRIVATE: 0, Kind.SECRET: 1}
 _BELOW_LENGTH = {Kind.WORD: 3}
 
 
-def detect_all(text: str, detectors: Iterable[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
+def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
     """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty.
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
-    (:func:`merge`). Raises :class:`DetectorError` when a detector fails or answers with a span outside the
+    (:func:`merge`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds
+    and none about others. Raises :class:`DetectorError` when a detector fails or answers with a span outside the
     text; the message names the detector and never quotes the text.
     """
     found = list(marked)
     _check(text, "marks", found)
+    seen = readings(text)
     for detector in detectors:
         name = _name(detector)
-        try:
-            spans = list(detector.detect(text))
-        except Exception as error:  # a detector may be anyone's plug-in
-            raise DetectorError(
-                f"The detector {name!r} failed ({type(error).__name__}), so the request was refused."
-            ) from None
-        _check(text, name, spans)
-        found.extend(spans)
-    return merge(text, found)
+        for reading in seen:
+            try:
+                spans = list(detector.detect(reading.text))
+            except Exception as error:  # a detector may be anyone's plug-in
+                raise DetectorError(
+                    f"The detector {name!r} failed ({type(error).__name__}), so the request was refused."
+                ) from None
+            _check(reading.text, name, spans)
+            found.extend(spans if reading.text == text else map(_in_original(reading), spans))
+    decides: dict[str, frozenset[Kind]] = {
+        _name(detector): getattr(detector, "decides", frozenset()) for detector in detectors
+    }
+    voters = frozenset(name for name, kinds in decides.items() if kinds)
+    votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
+    return settled(text, merge(text, found, last=voters), votes)
 
 
-def merge(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Disjoint spans, sorted, that cover every letter and digit the given ones cover."""
+def _in_original(reading: Reading) -> Callable[[Span], Span]:
+    return lambda span: Span(*reading.original(span.start, span.end), span.kind, span.detector)
+
+
+def merge(text: str, spans: Iterable[Span], last: frozenset[str] = frozenset()) -> tuple[Span, ...]:
+    """Disjoint spans, sorted, that cover every letter and digit the given ones cover. Of two that are equally long,
+    one of a detector in ``last`` names the kind only where no other does.
+    """
     ordered = sorted(
         spans,
         key=lambda s: (
             _ABOVE_LENGTH.get(s.kind, _BELOW_LENGTH.get(s.kind, 2)),
             s.start - s.end,
+            s.detector in last,
             _RANK[s.kind],
             s.start,
         ),

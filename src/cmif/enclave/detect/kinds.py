@@ -18,6 +18,11 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     if listed is not None:
         return listed
     before = sentence[first - 1].lower if first else ""
+    after = sentence[end] if end < len(sentence) else None
+    if _is_destination(sentence, first) or (
+        after and after.follows_closely and after.lower in _BEHIND_A_PLACE
+    ):
+        return Kind.PLACE
     by_first = lists().names.get(words[0])
     if by_first is Kind.PERSON or (by_first is None and len(words) > 1 and before not in cues.BEFORE_PLACE):
         return Kind.PERSON
@@ -32,6 +37,31 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     return Kind.PLACE if before in cues.BEFORE_EITHER else Kind.PERSON
 
 
+def _is_destination(sentence: list[Token], first: int) -> bool:
+    """ "flew to Leppen", "arrived at Lendava", "originally from Espoo", "home city Assen"."""
+    before = [t.lower for t in sentence[max(0, first - 3) : first]]
+    if not before:
+        return False
+    if before[-1] in ("city", "town", "village", "country", "capital", "suburb"):
+        return sentence[first - 1].text.islower()
+    return before[-1] in ("to", "from", "at", "in", "for") and any(word in _MOTION for word in before[:-1])
+
+
+_BEHIND_A_PLACE = frozenset(
+    ("bridge", "airport", "harbour", "harbor", "river", "county", "province", "suburb", "valley")
+)
+_BEGINS_A_PLACE = frozenset(
+    ("st", "san", "santa", "port", "fort", "mount", "lake", "cape", "cite", "cité", "villa")
+)
+_MOTION = frozenset(
+    (  # noqa: SIM905
+        "flew fly flies flying flight flights travel travelled traveled travelling traveling trip move moved moves "
+        "moving relocate relocated drove drive driving return returned coming come comes came arrived arrive arrives "
+        "arriving landed born raised originally grew emigrated immigrated train bus ferry road capital sailed headed"
+    ).split()
+)
+
+
 def _by_words(words: list[str]) -> Kind | None:
     names = lists().names
     if (whole := names.get(" ".join(words))) is not None:
@@ -40,7 +70,7 @@ def _by_words(words: list[str]) -> Kind | None:
         return None
     if any(word in cues.ORGANISATION for word in words[1:]):
         return Kind.ORGANISATION
-    if words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in ("st", "san", "santa"):
+    if words[-1] in cues.PLACE or words[0] in cues.COMPASS or words[0] in _BEGINS_A_PLACE:
         return Kind.PLACE
     if names.get(words[-1]) is Kind.PLACE and names.get(words[0]) is not Kind.PERSON:
         return Kind.PLACE

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cmif.enclave.detect import checksums
 from cmif.enclave.detect.dates import dates
+from cmif.enclave.detect.national import national
 from cmif.enclave.detect.phones import numbers
-from cmif.enclave.detect.plain import plain
+from cmif.enclave.detect.plain import plain, spaced
 from cmif.enclave.detect.records import records
 from cmif.enclave.detect.streets import streets
 from cmif.types import Kind, Span
@@ -24,11 +25,11 @@ NAME = "patterns"
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d[\d ./+-]{5}|[A-Za-z]{2}\d{2}")  # the least that accounts and national numbers have
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%'’-]{1,256}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
-    r"(?![\w@])"
+    r"(?<![\w.+%-])[\w+%](?:[\w.+%-]|['’](?=\w)){0,255}+(?:@|[ ]?[\[(](?i:at)[\])][ ]?)"
+    r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@])"
 )
 _URL = re.compile(
-    r"(?i:(?<![\w])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
+    r"(?i:(?<![a-z0-9_])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
 )
 _URL_TAIL = ".,;:!?)]}'’”*_"
 _DOMAIN = re.compile(
@@ -54,26 +55,52 @@ class Patterns:
 
     def detect(self, text: str) -> list[Span]:
         text = plain(text)
-        spans = [
-            *_net(text),
-            *_accounts(text),
-            *_national(text),
-            *dates(text),
-            *records(text),
-            *streets(text),
+        apart = spaced(text)
+        days = list(dates(apart))
+        return [
+            *_net(text, apart),
+            *_accounts(apart),
+            *national(apart),
+            *days,
+            *records(apart),
+            *map(_with_corner(apart), streets(apart)),
+            *numbers(_without(apart, days)),
         ]
-        spans.extend(numbers(text))
-        return spans
 
 
-def _net(text: str) -> Iterator[Span]:
+_CORNER = re.compile(r"(?i:\b(?:the )?corner of )\Z")
+
+
+def _with_corner(text: str) -> Callable[[Span], Span]:
+    """An address with "the corner of" before it: one street takes the place of two."""
+
+    def widened(span: Span) -> Span:
+        corner = _CORNER.search(text, max(0, span.start - 14), span.start)
+        return Span(corner.start(), span.end, span.kind, span.detector) if corner else span
+
+    return widened
+
+
+def _without(text: str, spans: Sequence[Span]) -> str:
+    """``text`` with a bar for every character of ``spans``: a number does not run from a date into its neighbour."""
+    parts: list[str] = []
+    position = 0
+    for span in sorted(spans, key=lambda s: s.start):
+        start, end = max(position, span.start), max(position, span.end)
+        parts += (text[position:start], "|" * (end - start))
+        position = end
+    return "".join((*parts, text[position:]))
+
+
+def _net(whole: str, text: str) -> Iterator[Span]:
+    """A URL may hold letters of any script (``whole``); nothing else touches one that is written without spaces."""
     if "@" in text or "at" in text.lower():
         for match in _EMAIL.finditer(text):
             yield Span(*match.span(), Kind.EMAIL, NAME)
-    for pattern in (_URL, _DOMAIN):
-        for match in pattern.finditer(text):
+    for pattern, read in ((_URL, whole), (_DOMAIN, text)):
+        for match in pattern.finditer(read):
             start, end = match.span()
-            while end > start and text[end - 1] in _URL_TAIL:
+            while end > start and read[end - 1] in _URL_TAIL:
                 end -= 1
             if end - start > 4:
                 yield Span(start, end, Kind.URL, NAME)
@@ -113,30 +140,3 @@ def _accounts(text: str) -> Iterator[Span]:
                 yield Span(match.start(), end, Kind.IBAN, NAME)
             elif sum(char.isdigit() for char in written) >= length // 2:
                 yield Span(match.start(), end, Kind.ID, NAME)
-
-
-_NATIONAL = (
-    (r"\d{3}[- ]\d{2}[- ]\d{4}", None),  # US SSN: the layout alone
-    (r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", None),  # UK national insurance
-    (r"\d{3} \d{3} \d{4}|\d{10}", checksums.nhs_number),
-    (r"\d{2} ?\d{3} ?\d{3} ?\d{3}", checksums.german_tax_id),
-    (r"\d{11}", checksums.polish_pesel),
-    (r"[XYZ]?[ .-]?\d{1,2}[.]?\d{3}[.]?\d{3}[ .-]?[A-Z]", checksums.spanish_id),
-    (r"[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", checksums.french_nir),
-    (r"\d{4} \d{4} \d{4}", checksums.aadhaar),
-    (r"\d{3}[ -]\d{3}[ -]\d{3}", checksums.canadian_sin),
-    (r"756\.\d{4}\.\d{4}\.\d{2}", None),  # Swiss AHV
-    (r"\d{6}[-+A]\d{3}[0-9A-Y]", None),  # Finnish, and with four digits Swedish and Danish, personal numbers
-    (r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", None),  # Italian codice fiscale
-    (r"\d{2}-\d{7}", None),  # US EIN
-)
-_NATIONAL_RULES = tuple(
-    (re.compile(rf"(?<![\w.-])(?:{form})(?![\w]|-\d)"), check) for form, check in _NATIONAL
-)
-
-
-def _national(text: str) -> Iterator[Span]:
-    for pattern, check in _NATIONAL_RULES:
-        for match in pattern.finditer(text):
-            if check is None or check(match.group()):
-                yield Span(*match.span(), Kind.NATIONAL_ID, NAME)

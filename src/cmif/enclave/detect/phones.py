@@ -25,6 +25,11 @@ _CUE = re.compile(
     r"landline|hotline|handy|telefon|tél|number|answering)\b[^\d\n]{0,24}\Z)"
 )
 _DECIMAL = re.compile(r"\d+\.\d+")
+_READINGS = re.compile(
+    r"-?\d{1,9}\.\d{1,9}(?:[ ()–/-]{1,3}\d{1,9}\.\d{1,9}){1,12}+\)?"
+)  # "21.50 -3.25", "0.0312 (0.0101-0.0577)"
+_OPERATOR_BEFORE = re.compile(r"[=*/+<>×÷^][ ]?[(-]?\Z")
+_OPERATOR_AFTER = re.compile(r"\)?[ ]?(?:[=*+<>×÷^]|/[ ]?\d)")
 _YEARS = re.compile(r"(?:1[5-9]|20|21)\d\d[ ]?[-–/. ][ ]?(?:1[5-9]|20|21)\d\d")
 _MONEY = re.compile(r"(?:[$€£¥₹]|(?i:usd|eur|gbp|chf|rs))[ ]?\Z")
 _LAYOUT = re.compile(r"[-()/–.+x#]")
@@ -38,10 +43,25 @@ def numbers(text: str) -> Iterator[Span]:
         if len(digits) < _LEAST or _DECIMAL.fullmatch(written) or _YEARS.fullmatch(written):
             continue
         before = text[max(0, match.start() - 40) : match.start()]
+        if _READINGS.fullmatch(written) and not _CUE.search(before):
+            continue
+        if not _CUE.search(before) and _is_sum(text, match.end(), written, before):
+            continue
         if _MONEY.search(before) or (written == digits and digits.endswith("000")):
             continue
         kind = Kind.PHONE if len(digits) <= 18 and _is_phone(written, digits, before) else Kind.ID
         yield Span(*match.span(), kind, "patterns")
+
+
+def _is_sum(text: str, end: int, written: str, before: str) -> bool:
+    """ "2000-450 =", "= 12000/60": arithmetic, whose numbers do not begin with a nought."""
+    if written.startswith(("0", "+", "(0", "(+")):
+        return False
+    return (
+        " / " in written
+        or ")/" in written
+        or bool(_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(text, end))
+    )
 
 
 def _is_phone(written: str, digits: str, before: str) -> bool:

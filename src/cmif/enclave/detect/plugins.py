@@ -34,5 +34,7 @@ def plugin(name: str) -> Detector:
     try:
         factory = cast(Callable[[], Detector], next(iter(points)).load())
         return factory()
+    except InputError:
+        raise  # it says what is missing
     except Exception as error:
         raise DetectorError(f"The detector {name!r} could not be loaded ({type(error).__name__}).") from None

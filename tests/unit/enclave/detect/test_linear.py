@@ -69,6 +69,9 @@ UNITS = [
     "eyJaaaaa.", "bearer ", "GB02A", "12 Aa Street ", "rue de ", "lives at A ", "account number ", "@a", "Jan ", "1/1/",
     "a:", "1.1.", "my name is ", "(AB) ", "--pass ", "<private>", "A1-", "pin is ", "password for a ", "a://b:", "é", "字",
     "+1", "1 (", "ab12 ", "${", "\U0001f600", "́",
+    "dr a ", "ask bb in cc ", "%40", "&amp;", "a\u200b", "name,phone\n", "x ltd ", "a and b, ", "pin 1", "password  x\n", "PIN: ",
+    "july the ", "two thousand ", "token {", "secret {a", "1.1 -", "machine a ", "DNI 1", "Name: a, ", "| a | b |\n", "mysql ",
+    "NAME     PHONE\n", "lives in aa ", "password=a'", "password='a\\'",
 ]  # fmt: skip
 
 
