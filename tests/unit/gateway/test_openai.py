@@ -29,7 +29,7 @@ def test_max_completion_tokens_wins_over_the_deprecated_name() -> None:
 def test_only_messages_and_tools_become_the_prompt() -> None:
     request = parse({**HELLO, "tools": [], "user": "u", "metadata": {"a": "b"}, "store": True}, "chat", "m")
     assert set(request.prompt) == {"messages", "tools"}
-    assert request.dropped == ("metadata", "store", "user")
+    assert (request.dropped, request.user) == (("store",), "u")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""Every spelling that may be restored is one that is found again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmif.enclave.originals import Finder, Original, canonical, spellings
+from cmif.types import Kind
+
+NAME = Original(Kind.PERSON, "Okafor", "Wilson")
+CARD = Original(Kind.CARD, "4539 1488 0343 6467", "4111 2222 3333 4444")
+DAY = Original(Kind.DATE, "14 March 2024", "17 May 2021")
+BANK = Original(Kind.ORGANISATION, "Lotusia Bank", "Haldenia Trust")
+PHRASE = Original(Kind.PRIVATE, "the merger closes on friday", "secret-0a1b2c3d")
+
+
+def sent(text: str, *originals: Original) -> str:
+    at, out = 0, []
+    for found in Finder(originals).find(text):
+        out += [text[at : found.start], found.sent]
+        at = found.end
+    return "".join(out) + text[at:]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Okafor", "Wilson"),
+        ("OKAFOR and okafor", "WILSON and wilson"),
+        ("get_okafor_name #Okafor @Okafor $Okafor$", "get_wilson_name #Wilson @Wilson $Wilson$"),
+        ("pre-Okafor-post getOkaforName getokaforname", "pre-Wilson-post getWilsonName getwilsonname"),
+        ("the Okafors, Okafor's", "the Wilsons, Wilson's"),
+        ("Oka\u200bfor Oka\u00adfor %4Fkafor &#79;kafor", "Wilson Wilson Wilson Wilson"),
+        ("okafor2 2okafor", "wilson2 2wilson"),
+    ],
+)
+def test_a_name_is_found_at_any_boundary(said: str, expected: str) -> None:
+    assert sent(said, NAME) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Rose", "the prosecutor rose early"),
+        ("Hall", "we shall see, challenge and hall"),
+        ("Mark", "a remarkable market, please mark it"),
+        ("May", "it may be"),
+        ("Ann", "planning the annual cannon"),
+        ("Li", "a client in Berlin likes it"),
+    ],
+)
+def test_ordinary_words_stay_whole(name: str, text: str) -> None:
+    assert sent(text, Original(Kind.PERSON, name, "Wilson")) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("4539148803436467", "4111222233334444"),
+        ("4539-1488-0343-6467", "4111-2222-3333-4444"),
+        ("4539\u00a01488\u00a00343\u00a06467", "4111 2222 3333 4444"),
+        ("id4539148803436467x", "id4111222233334444x"),
+    ],
+)
+def test_a_number_is_found_in_other_groups(said: str, expected: str) -> None:
+    assert sent(said, CARD) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2024-03-14", "2021-05-17"),
+        ("March 14, 2024", "May 17, 2021"),
+        ("14/03/2024 and 03/14/2024", "17/05/2021 and 05/17/2021"),
+        ("14.03.24", "17.05.21"),
+        ("14th of March", "17th of May"),
+    ],
+)
+def test_a_date_is_found_in_other_layouts(said: str, expected: str) -> None:
+    assert sent(said, DAY) == expected
+
+
+def test_a_date_that_two_countries_read_differently_is_not_rewritten() -> None:
+    unclear = Original(Kind.DATE, "03/04/2024", "05/06/2021")
+    assert sent("3/4/2024, 03.04.24", unclear) == "5/6/2021, 05.06.21"
+    assert sent("3 April 2024", unclear) == "3 April 2024"
+
+
+def test_a_phrase_is_found_over_line_breaks_and_a_name_by_its_first_word() -> None:
+    assert sent("The merger\ncloses  on Friday.", PHRASE) == "secret-0a1b2c3d."
+    assert sent("Lotusia  Bank; LOTUSIA; Lotusia said", BANK) == "Haldenia Trust; HALDENIA; Haldenia said"
+
+
+def test_words_of_the_mechanism_count_as_whole_words_only() -> None:
+    assert sent("pain painful no-pain", Original(Kind.WORD, "pain", "horror")) == "horror painful no-horror"
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (Kind.CARD, "4539 1488 0343 6467", "4539148803436467"),
+        (Kind.IBAN, "DE89 3704 0044 0532 0130 00", "de89370400440532013000"),
+        (Kind.DATE, "14 March 2024", "2024-03-14"),
+        (Kind.DATE, "March 14, 2024", "14/03/2024"),
+        (Kind.PERSON, "OKAFOR", "Okafor"),
+        (Kind.ORGANISATION, "Lotusia  Bank", "lotusia bank"),
+    ],
+)
+def test_one_value_in_two_spellings_is_one_value(kind: Kind, one: str, other: str) -> None:
+    assert canonical(kind, one) == canonical(kind, other)
+
+
+def test_dates_that_are_read_in_two_ways_stay_apart_from_those_read_in_one() -> None:
+    assert canonical(Kind.DATE, "03/04/2024") not in (canonical(Kind.DATE, "3 April 2024"), canonical(Kind.DATE, "4 March 2024"))
+
+
+@given(
+    st.sampled_from([NAME, CARD, DAY, BANK, PHRASE]),
+    st.integers(0, 60),
+    st.sampled_from([" ", ", ", "(", "_", "-", "\n", "#"]),
+    st.sampled_from([" ", ".", ")", "_", "-", "\n", "!"]),
+)
+def test_whatever_can_be_restored_is_found_again(original: Original, which: int, left: str, right: str) -> None:
+    """The invariant of the two directions: no restored spelling escapes the finder, unless it is an ordinary word."""
+    pairs = spellings(original)
+    said = pairs[which % len(pairs)][1]
+    found = Finder([original]).find(f"x{left}{said}{right}x")
+    assert [(f.start, f.end) for f in found] == [(1 + len(left), 1 + len(left) + len(said))]
