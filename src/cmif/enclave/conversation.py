@@ -240,6 +240,14 @@ class Conversation:
     def drawn(self, name: Name) -> Drawn | None:
         return self._drawn.get(name)
 
+    def kinds(self) -> dict[str, Kind]:
+        """The kind under which each value was drawn for first: one value has one surrogate, whatever it is taken for."""
+        out: dict[str, Kind] = {}
+        for (group, value), drawn in self._drawn.items():
+            if drawn.kind is not Kind.WORD and group == drawn.kind.value:
+                out.setdefault(value, drawn.kind)
+        return out
+
     def originals(self) -> list[Original]:
         """Every value of this conversation that something else was sent for."""
         return [Original(d.kind, d.written, d.sent) for d in self._drawn.values() if d.written != d.sent]

@@ -45,14 +45,15 @@ class Draft:
         return {name: (*first[name], drawn) for name, drawn in fresh.items()}
 
     def write(
-        self, conversation: Conversation, fresh: Mapping[Name, Drawn], words: bool = True
+        self, conversation: Conversation, fresh: Mapping[Name, Drawn]
     ) -> tuple[tuple[Piece, ...], ...]:
         """Every text in pieces. A value that is new in this request is replaced wherever else the request says it."""
 
         def drawn(name: Name) -> Drawn | None:
             return fresh.get(name) or conversation.drawn(name)
 
-        mentioned = {u.name for row in self.new.values() for s in row for u in s.units if u.sent is None}
+        units = (u for row in self.new.values() for s in row for u in s.units if u.sent is None)
+        mentioned = dict.fromkeys(u.name for u in units)
         made = [d for name in mentioned if (d := drawn(name)) is not None and d.kind is not Kind.WORD]
         finder = Finder(Original(d.kind, d.written, d.sent) for d in made if d.written != d.sent)
         out = []
@@ -88,6 +89,21 @@ class Draft:
         return tuple(out)
 
 
+def _one_kind(
+    new: Mapping[int, tuple[Stretch, ...]], kinds: Mapping[str, Kind]
+) -> dict[int, tuple[Stretch, ...]]:
+    """Units of one value under one kind, the first, so that "@Okafor" shares the surrogate of "Okafor"."""
+    first = dict(kinds)
+
+    def same(unit: Unit) -> Unit:
+        if unit.word_class is not None or unit.sent is not None:
+            return unit
+        kind = first.setdefault(unit.value, unit.kind)
+        return unit if kind is unit.kind else replace(unit, kind=kind)
+
+    return {i: tuple(replace(s, units=tuple(map(same, s.units))) for s in row) for i, row in new.items()}
+
+
 class Drafts:
     """Makes drafts under one policy, with its detectors and its table."""
 
@@ -112,7 +128,7 @@ class Drafts:
                 Stretch(start, end, raw, () if raw is not None else self._units(segment, start, end, finder))
                 for start, end, raw in conversation.stretches(segment)
             )
-        return Draft(texts, known, new)
+        return Draft(texts, known, _one_kind(new, conversation.kinds()) if new else new)
 
     def draw(self, draft: Draft, conversation: Conversation) -> dict[Name, Drawn]:
         """New draws for every unit of the draft that the conversation has none of."""

@@ -113,9 +113,10 @@ class Finder:
             return []
         out: list[Found] = []
         for reading in readings(text):
+            before = list(out)
             for start, end, original, sent in self._scan(reading.text):
                 a, b = reading.original(start, end)
-                if not any(f.start < b and a < f.end for f in out):
+                if not any(f.start < b and a < f.end for f in before):
                     out.append(Found(a, b, original, sent))
         return sorted(out, key=lambda f: f.start)
 

@@ -14,15 +14,16 @@ from __future__ import annotations
 import json as jsonlib
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cmif.enclave.originals import Original, spellings
 from cmif.enclave.places import Place
 from cmif.types import Kind
 
 _ALNUM = re.compile(r"[^\W_]+")
-_SPACES = frozenset(" \t\n\r\u00a0\u2009\u202f")
+_SPACES = str.maketrans(dict.fromkeys("\t\n\r\u00a0\u2009\u202f", " "))
 _FILES = ("txt", "pdf", "doc", "docx", "csv", "json", "jsonl", "yaml", "yml", "toml", "xlsx", "xls", "png", "jpg",
           "jpeg", "log", "xml", "html", "py", "sql")  # fmt: skip
 """Endings of files, so that "Whitfield.pdf" is no domain."""
@@ -38,13 +39,8 @@ class Run:
     text: str
 
 
-@dataclass(slots=True)
-class _Node:
-    """A trie over the spellings. ``meaning`` is None inside a spelling and for an ambiguous one."""
-
-    next: dict[str, _Node] = field(default_factory=dict)
-    ends: bool = False
-    meaning: tuple[str, Original] | None = None
+Meaning = tuple[str, Original] | None
+"""What a spelling becomes, and whose it is; None for one that could mean two things."""
 
 
 class Restorer:
@@ -63,14 +59,16 @@ class Restorer:
         """``ordinary``: texts of the request that were sent as they are. ``json``: the answer is a JSON text.
         ``hosts``: those to whose URLs originals may be restored.
         """
-        self._root = _Node()
         kept = tuple(ordinary)
         seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)}
+        self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(
+            list
+        )  # by the first two characters
         for spelled, meaning in _meanings(originals).items():
-            node = self._root
-            for char in spelled:
-                node = node.next.setdefault(char, _Node())
-            node.ends, node.meaning = True, None if _occurs(spelled, kept, seen) else meaning
+            self._spelled[spelled[:2]].append((spelled, None if _occurs(spelled, kept, seen) else meaning))
+        for alike in self._spelled.values():
+            alike.sort(key=lambda entry: -len(entry[0]))
+        self._first = frozenset(spelled[0] for spelled in self._spelled)
         self._hosts = frozenset(host.casefold() for host in hosts)
         self._place = Place(json)
         self._text = ""
@@ -93,14 +91,13 @@ class Restorer:
         previous = self._previous
         while position < len(text):
             char = text[position]
-            begins = char in self._root.next or (char in _SPACES and " " in self._root.next)
-            if begins and not _joins(previous, char):
+            if char in self._first and not _joins(previous, char):
                 match = self._match(text, position, final)
                 if match is None:
                     break
                 end, meaning = match
                 if end > position:
-                    original = self._decide(text, position, end, meaning, final)
+                    original = self._decide(text, position, end, meaning)
                     if original is not None:
                         if plain_from < position:
                             out.append(Run(text[plain_from:position], text[plain_from:position]))
@@ -117,35 +114,29 @@ class Restorer:
         self._text, self._previous = text[position:], previous
         return out
 
-    def _match(
-        self, text: str, start: int, final: bool
-    ) -> tuple[int, tuple[str, Original] | None] | None:
+    def _match(self, text: str, start: int, final: bool) -> tuple[int, Meaning] | None:
         """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more."""
-        node, position = self._root, start
-        best: tuple[int, tuple[str, Original] | None] = (start, None)
-        while True:
-            if node.ends and position < len(text):
-                if not _joins(text[position - 1], text[position]):
-                    best = (position, node.meaning)
-            elif node.ends:
-                if not final:
+        left = len(text) - start
+        if left < 2 and not final:
+            return None
+        alike = [
+            *self._spelled.get(_spaced(text[start : start + 2]), ()),
+            *self._spelled.get(text[start], ()),
+        ]
+        ahead = _spaced(text[start : start + len(alike[0][0]) + 1]) if alike else ""
+        for spelled, meaning in alike:
+            if len(spelled) >= left and not final:
+                if spelled.startswith(ahead[:left]):
                     return None
-                best = (position, node.meaning)
-            if position == len(text):
-                if not final and node.next:
-                    return None
-                break
-            char = text[position]
-            following = node.next.get(" " if char in _SPACES else char)
-            if following is None:
-                break
-            node, position = following, position + 1
-        waits = best[0] > start and not final and len(text) < best[0] + _AHEAD and text[best[0]] in ".@:/?#-_"
-        return None if waits else best
+            elif ahead.startswith(spelled) and not (
+                len(spelled) < left and _joins(spelled, text[start + len(spelled)])
+            ):
+                end = start + len(spelled)
+                waits = not final and len(text) < end + _AHEAD and text[end] in ".@:/?#-_"
+                return None if waits else (end, meaning)
+        return start, None
 
-    def _decide(
-        self, text: str, start: int, end: int, meaning: tuple[str, Original] | None, final: bool
-    ) -> str | None:
+    def _decide(self, text: str, start: int, end: int, meaning: Meaning) -> str | None:
         """What to put for the surrogate ``text[start:end]``, None to leave it."""
         if meaning is None:
             self.ambiguous += 1
@@ -170,18 +161,18 @@ class Restorer:
         return original
 
 
-def _meanings(originals: Iterable[Original]) -> dict[str, tuple[str, Original] | None]:
+def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
     """Every spelling to look for and what it becomes, None for one with two meanings. An exact surrogate outdoes
     another spelling; originals that differ in case and white space only are one, the first.
     """
-    exact: dict[str, tuple[str, Original] | None] = {}
-    derived: dict[str, tuple[str, Original] | None] = {}
+    exact: dict[str, Meaning] = {}
+    derived: dict[str, Meaning] = {}
     for o in originals:
         for i, (surrogate, original) in enumerate(spellings(o)):
             if not surrogate or surrogate == original:
                 continue
             into = exact if i == 0 else derived
-            spelled = "".join(" " if char in _SPACES else char for char in surrogate)
+            spelled = _spaced(surrogate)
             known = into.setdefault(spelled, (original, o))
             if known is not None and known[1] is not o and _folded(known[0]) != _folded(original):
                 into[spelled] = None
@@ -190,7 +181,9 @@ def _meanings(originals: Iterable[Original]) -> dict[str, tuple[str, Original] |
 
 def _occurs(spelled: str, texts: tuple[str, ...], seen: set[str]) -> bool:
     """Whether a text says ``spelled`` as whole words."""
-    if not all(word.casefold() in seen for word in _ALNUM.findall(spelled)):  # the quick answer, nearly always
+    if not all(
+        word.casefold() in seen for word in _ALNUM.findall(spelled)
+    ):  # the quick answer, nearly always
         return False
     pattern = r"(?<![^\W_])" + r"\s".join(map(re.escape, spelled.split(" "))) + r"(?![^\W_])"
     return any(re.search(pattern, text, re.IGNORECASE if spelled.islower() else 0) for text in texts)
@@ -209,7 +202,9 @@ def _names_a_host(text: str, end: int) -> bool:
 
 def _continues_url(text: str, end: int) -> bool:
     after, beyond = text[end : end + 1], text[end + 1 : end + 2]
-    return after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
+    return (
+        after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
+    )
 
 
 def _percent(text: str) -> str:
@@ -218,6 +213,11 @@ def _percent(text: str) -> str:
         c if c.isascii() and (c.isalnum() or c in "-._~") else "".join(f"%{b:02X}" for b in c.encode("utf-8"))
         for c in text
     )
+
+
+def _spaced(text: str) -> str:
+    """``text`` with every white space a plain one; the same length."""
+    return text.translate(_SPACES)
 
 
 def _folded(text: str) -> str:

@@ -145,15 +145,14 @@ def _units(
     at = 0
     special, every = policy.special_words and prose, policy.every_word and prose
     for span in spans:
-        hit = found.get((span.start, span.end)) if span.detector == _FOUND else None
+        hit = found.get((span.start, span.end)) or _bare_hit(text, span, found)
         word = span.kind is Kind.WORD and hit is None
         if word and not special:
             continue
         if every:
             yield from _word_units(text, at, span.start, policy, table)
         if hit is not None:
-            written = text[span.start : span.end]
-            yield Unit(span.start, span.end, hit.original.kind, _value(hit), written, sent=hit.sent)
+            yield Unit(hit.start, hit.end, hit.original.kind, _value(hit), text[hit.start : hit.end], sent=hit.sent)
         elif word:
             yield from _word_units(text, span.start, span.end, policy, table, special=True)
         elif span.kind is Kind.PERSON:
@@ -168,6 +167,16 @@ def _units(
 
 def _value(hit: Found) -> str:
     return canonical(hit.original.kind, hit.original.original)
+
+
+def _bare_hit(text: str, span: Span, found: Mapping[tuple[int, int], Found]) -> Found | None:
+    """The original that is all a span says but for signs around it: "Okafor" of "@Okafor"."""
+    start, end = span.start, span.end
+    while start < end and not text[start].isalnum():
+        start += 1
+    while start < end and not text[end - 1].isalnum():
+        end -= 1
+    return found.get((start, end))
 
 
 def _name_units(text: str, span: Span) -> Iterable[Unit]:
