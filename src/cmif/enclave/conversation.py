@@ -5,7 +5,8 @@ digest of the one before it and the message's own text, under the tenant and the
 its memory, whatever a clock in the system prompt says and however the client cut or edited the answers; a retry, a
 regeneration and a fork share the nodes of the messages they share; and two strangers share nothing but messages that
 both wrote word for word from the first on. If a client edits an early message, the pair of a later message and the
-answer it got leads back to the path that it had. A client that names its conversation has one node for all of it.
+answer it got leads back to the path that it had; if it edits its last one, an answer before it that no stranger can
+have shows that both versions are one client's. A client that names its conversation has one node for all of it.
 
 Two rules keep what it protects:
 
@@ -71,17 +72,19 @@ class Drawn:
 
 @dataclass(slots=True)
 class _Node:
-    """What one node remembers, open. ``paths``: where the exchange leads that a pair node stands for."""
+    """What one node remembers, open. ``paths``: where the exchange leads that a pair node stands for;
+    ``next``: the messages that followed this one, in every fork."""
 
     seen: int = 0
     draws: dict[Name, Drawn] = field(default_factory=dict)
     texts: dict[bytes, tuple[Piece, ...]] = field(default_factory=dict)
     answers: dict[str, dict[int, list[tuple[str, str]]]] = field(default_factory=dict)
     paths: set[tuple[bytes, ...]] = field(default_factory=set)
+    next: dict[bytes, None] = field(default_factory=dict)
 
     def copy(self) -> _Node:
         answers = {r: {i: list(runs) for i, runs in texts.items()} for r, texts in self.answers.items()}
-        return _Node(self.seen, dict(self.draws), dict(self.texts), answers, set(self.paths))
+        return _Node(self.seen, dict(self.draws), dict(self.texts), answers, set(self.paths), dict(self.next))
 
 
 class Conversations:
@@ -113,10 +116,20 @@ class Conversations:
                 former = [node for paths in led if len(paths) == 1 for path_ in paths for node in path_]
                 path = list(dict.fromkeys([*former, *path]))
                 nodes = self._recall(path)
-        payer = Payer(who.tenant, user, tuple(path))
         salt = cipher.name(b"salt", who.tenant, user).hex()[:32]
         named = who.conversation is not None
-        return Conversation(self, payer, salt, root, messages, turns, nodes, named=named)
+
+        def view() -> Conversation:
+            payer = Payer(who.tenant, user, tuple(path))
+            return Conversation(self, payer, salt, root, messages, turns, nodes, named=named)
+
+        found = view()
+        versions = [n for n in nodes[path[-2]].next if n not in nodes] if len(path) > 1 else []
+        if versions and found.recognised:
+            nodes |= self._recall(versions)
+            path = [*versions, *path]
+            found = view()
+        return found
 
     def _walk(self, root: bytes, messages: Sequence[_Message]) -> tuple[list[bytes], dict[int, bytes]]:
         """The path of a request's client-side messages, and for every message the node it belongs to."""
@@ -167,6 +180,8 @@ class Conversations:
             case {"answer": [str() as response, int() as index, list() as runs]}:
                 texts = node.answers.setdefault(response, {})
                 texts.setdefault(index, []).extend((raw, text) for raw, text in runs)
+            case {"next": str() as node_}:
+                node.next[bytes.fromhex(node_)] = None
             case {"path": list() as path}:
                 node.paths.add(tuple(bytes.fromhex(step) for step in path))
 
@@ -212,6 +227,11 @@ class Conversation:
         self._drawn: ChainMap[Name, Drawn] = ChainMap({}, *(nodes[node].draws for node in payer.path))
         self._quotes = {m: self._quoted(m) for m, message in enumerate(messages) if message.role == "assistant"}
         self._all = [a for node in payer.path for texts in _answers(nodes[node]).values() for a in texts]
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the request re-sends an answer of this conversation that no stranger can have got by chance."""
+        return any(len(a.words) >= _PAIR for texts in self._quotes.values() for a in texts.values())
 
     def known(self, segment: Segment) -> tuple[Piece, ...] | None:
         """How this text was sent before, or what the engine wrote in its place; None for a text that is new."""
@@ -295,6 +315,8 @@ class Conversation:
             key = self._of._cipher.name(node, "text", digest)
             entries[key] = (node, {"text": [[p.text, p.sent, p.kind] for p in pieces], "of": digest}, 0.0)
             places[i] = key
+        if entries and self.before not in (None, self.turn):
+            entries |= self._followed()
         settled = self._of._commit(self._payer, entries) if entries else {}
         out = {}
         for i, key in places.items():
@@ -305,6 +327,12 @@ class Conversation:
                 self._of._remember(memory, settled[key])
                 (out[i],) = memory.texts.values()
         return out
+
+    def _followed(self) -> dict[bytes, tuple[bytes, object, float]]:
+        """That this turn's message followed the one before it, for a later version of it to know."""
+        assert self.before is not None
+        key = self._of._cipher.name(self.before, "next", self.turn.hex())
+        return {key: (self.before, {"next": self.turn.hex()}, 0.0)}
 
     def response(self) -> Response:
         """Where what the engine now writes is remembered."""

@@ -260,6 +260,18 @@ def test_an_edited_first_message_leads_back_by_a_later_exchange(bundle: Bundle) 
     assert chat.epsilon <= 2 * chat.pipeline.bundle.table.eps_in  # "really" and "ok"
 
 
+def test_an_edited_last_message_keeps_the_draws_of_its_first_version(bundle: Bundle) -> None:
+    chat = Chat(bundle, "content")
+    chat.send("Hi")
+    chat.answer("Hello there, how can I help you with your papers today?")
+    chat.send("Doctor Whitfield has severe pain.")
+    surrogate = chat.sent_for("Whitfield")
+    chat.messages[-1]["content"] = "Nurse Whitfield has severe pain."
+    chat.send()
+    assert chat.sent_for("Whitfield") == surrogate
+    assert chat.epsilon <= bundle.table.eps_in  # "Nurse"
+
+
 def test_a_lost_race_takes_the_winner_s_draw_and_pays_nothing(bundle: Bundle) -> None:
     """Between recall and commit another request of the same conversation remembers its own draws."""
     store = SqliteStore(":memory:")
