@@ -5,8 +5,8 @@ digest of the one before it and the message's own text, under the tenant and the
 its memory, whatever a clock in the system prompt says and however the client cut or edited the answers; a retry, a
 regeneration and a fork share the nodes of the messages they share; and two strangers share nothing but messages that
 both wrote word for word from the first on. If a client edits an early message, the pair of a later message and the
-answer it got leads back to the path that it had; if it edits its last one, an answer before it that no stranger can
-have shows that both versions are one client's. A client that names its conversation has one node for all of it.
+answer it got leads back to the path that it had; and whatever followed an answer that no stranger can have is one
+client's, so that later edits and forks share their draws. A client that names its conversation has one node for it.
 
 Two rules keep what it protects:
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import ChainMap, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -45,6 +45,8 @@ _OF_ENGINE, _OF_CLIENT = 3, 6
 """Words in a row that make a quote: in a message of the engine's role, and in one of the client's."""
 _PAIR = 8
 """Words an answer must have for it and its question to lead back to their path: a greeting is anybody's."""
+_FORKS = 256
+"""Nodes of other forks that are taken along; a client that forks more pays for the rest again."""
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
 
 Name = tuple[str, str]
@@ -72,19 +74,29 @@ class Drawn:
 
 @dataclass(slots=True)
 class _Node:
-    """What one node remembers, open. ``paths``: where the exchange leads that a pair node stands for;
+    """What one node remembers, open. ``answers`` by response, oldest first, so that the later of two that fit alike is
+    taken; ``runs`` what they are made of. ``paths``: where the exchange leads that a pair node stands for;
     ``next``: the messages that followed this one, in every fork."""
 
     seen: int = 0
     draws: dict[Name, Drawn] = field(default_factory=dict)
     texts: dict[bytes, tuple[Piece, ...]] = field(default_factory=dict)
-    answers: dict[str, dict[int, list[tuple[str, str]]]] = field(default_factory=dict)
+    runs: dict[str, dict[int, list[tuple[str, str]]]] = field(default_factory=dict)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
     paths: set[tuple[bytes, ...]] = field(default_factory=set)
     next: dict[bytes, None] = field(default_factory=dict)
 
     def copy(self) -> _Node:
-        answers = {r: {i: list(runs) for i, runs in texts.items()} for r, texts in self.answers.items()}
-        return _Node(self.seen, dict(self.draws), dict(self.texts), answers, set(self.paths), dict(self.next))
+        """As it is now, for a request that goes on while others add to it."""
+        return _Node(
+            self.seen,
+            dict(self.draws),
+            dict(self.texts),
+            {},
+            dict(self.answers),
+            set(self.paths),
+            dict(self.next),
+        )
 
 
 class Conversations:
@@ -120,16 +132,17 @@ class Conversations:
         named = who.conversation is not None
 
         def view() -> Conversation:
-            payer = Payer(who.tenant, user, tuple(path))
-            return Conversation(self, payer, salt, root, messages, turns, nodes, named=named)
+            payer = Payer(who.tenant, user, (*forks, *path))
+            return Conversation(self, payer, salt, root, messages, turns, nodes, (*path, *forks), named=named)
 
+        forks: list[bytes] = []
         found = view()
-        versions = [n for n in nodes[path[-2]].next if n not in nodes] if len(path) > 1 else []
-        if versions and found.recognised:
-            nodes |= self._recall(versions)
-            path = [*versions, *path]
-            found = view()
-        return found
+        reached = found.recognised()
+        while reached and len(forks) < _FORKS:
+            reached = [n for node in reached for n in nodes[node].next if n not in nodes]
+            nodes |= self._recall(reached)
+            forks += reached
+        return view() if forks else found
 
     def _walk(self, root: bytes, messages: Sequence[_Message]) -> tuple[list[bytes], dict[int, bytes]]:
         """The path of a request's client-side messages, and for every message the node it belongs to."""
@@ -178,8 +191,9 @@ class Conversations:
                 kept = tuple(Piece(text, sent, kind, 0.0) for text, sent, kind in pieces)
                 node.texts.setdefault(bytes.fromhex(digest), kept)
             case {"answer": [str() as response, int() as index, list() as runs]}:
-                texts = node.answers.setdefault(response, {})
+                texts = node.runs.setdefault(response, {})
                 texts.setdefault(index, []).extend((raw, text) for raw, text in runs)
+                node.answers[response] = [Answer(whole) for _, whole in sorted(texts.items())]
             case {"next": str() as node_}:
                 node.next[bytes.fromhex(node_)] = None
             case {"path": list() as path}:
@@ -212,6 +226,7 @@ class Conversation:
         messages: Sequence[_Message],
         turns: Mapping[int, bytes],
         nodes: Mapping[bytes, _Node],
+        order: Sequence[bytes],
         *,
         named: bool,
     ) -> None:
@@ -224,14 +239,21 @@ class Conversation:
         self._messages = messages
         self._turns = turns
         self._nodes = nodes
-        self._drawn: ChainMap[Name, Drawn] = ChainMap({}, *(nodes[node].draws for node in payer.path))
+        self._order = order  # the path itself before its forks
+        self._drawn: dict[Name, Drawn] = {}
+        for node in reversed(order):
+            self._drawn.update(nodes[node].draws)
         self._quotes = {m: self._quoted(m) for m, message in enumerate(messages) if message.role == "assistant"}
-        self._all = [a for node in payer.path for texts in _answers(nodes[node]).values() for a in texts]
+        self._all = [a for node in order for texts in nodes[node].answers.values() for a in texts]
 
-    @property
-    def recognised(self) -> bool:
-        """Whether the request re-sends an answer of this conversation that no stranger can have got by chance."""
-        return any(len(a.words) >= _PAIR for texts in self._quotes.values() for a in texts.values())
+    def recognised(self) -> list[bytes]:
+        """The nodes of the path from the first whose answer the request re-sends, if it is one that no stranger can
+        have got by chance: whatever followed them is this client's.
+        """
+        for m, texts in self._quotes.items():
+            if any(len(answer.words) >= _PAIR for answer in texts.values()):
+                return list(self._payer.path[self._payer.path.index(self._turns[m]) :])
+        return []
 
     def known(self, segment: Segment) -> tuple[Piece, ...] | None:
         """How this text was sent before, or what the engine wrote in its place; None for a text that is new."""
@@ -239,7 +261,7 @@ class Conversation:
         if m in self._quotes and (answer := self._quotes[m].get(segment.path)):
             return _pieces(answer)
         digest = self._digest(segment)
-        for node in self._payer.path:
+        for node in self._order:
             if (pieces := self._nodes[node].texts.get(digest)) is not None:
                 return pieces
         if m not in self._quotes and len(segment.text) > 12:
@@ -261,7 +283,7 @@ class Conversation:
         return self._drawn.get(name)
 
     def kinds(self) -> dict[str, Kind]:
-        """The kind under which each value was drawn for first: one value has one surrogate, whatever it is taken for."""
+        """The kind under which each value was drawn for first: one value has one surrogate."""
         out: dict[str, Kind] = {}
         for (group, value), drawn in self._drawn.items():
             if drawn.kind is not Kind.WORD and group == drawn.kind.value:
@@ -355,8 +377,8 @@ class Conversation:
         """For an assistant message's texts, by path: the answer that each one is, of the response that fits best."""
         wanted = [(s.path, plain(s.text)) for s in self._messages[m].segments]
         best: dict[str, Answer] = {}
-        for node in [self._turns[m], *reversed(self._payer.path)]:
-            for texts in _answers(self._nodes[node]).values():
+        for node in [self._turns[m], *self._order]:
+            for texts in self._nodes[node].answers.values():
                 left, fits = list(texts), {}
                 for path, text in wanted:
                     found = next((a for a in left if a.plain == text), None)
@@ -448,11 +470,6 @@ def _message_of(segment: Segment) -> int | None:
 
 def _known(node: _Node | None) -> bool:
     return node is not None and bool(node.draws or node.texts or node.answers)
-
-
-def _answers(node: _Node) -> dict[str, list[Answer]]:
-    """Answers by response, oldest first, so that the later of two that fit alike is taken."""
-    return {r: [Answer(runs) for _, runs in sorted(texts.items())] for r, texts in node.answers.items()}
 
 
 def _pieces(answer: Answer) -> tuple[Piece, ...]:

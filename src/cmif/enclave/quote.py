@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 _WORD = re.compile(r"\w+")
+_MOST = 16
+"""Places of one run of words in one answer that are tried: an answer that repeats itself more is all alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Answer:
         self._ends = list(accumulate(len(text) for _, text in self.runs))
         self._spans: list[tuple[int, int]] | None = None
         self._words: list[str] = []
+        self._places: dict[int, dict[tuple[str, ...], list[int]]] = {}
 
     @property
     def words(self) -> list[str]:
@@ -43,6 +45,17 @@ class Answer:
             self._spans = [m.span() for m in _WORD.finditer(self.text)]
             self._words = [self.text[a:b].casefold() for a, b in self._spans]
         return self._words
+
+    def places(self, least: int) -> dict[tuple[str, ...], list[int]]:
+        """Where each run of ``least`` words begins."""
+        found = self._places.get(least)
+        if found is None:
+            found = {}
+            words = self.words
+            for w in range(len(words) - least + 1):
+                found.setdefault(tuple(words[w : w + least]), []).append(w)
+            self._places[least] = found
+        return found
 
     def wrote(self, first: int, last: int) -> str:
         """What the engine wrote for words ``first`` to ``last`` (inclusive) of the text."""
@@ -74,17 +87,12 @@ def quoted(text: str, answers: Sequence[Answer], least: int) -> tuple[Stretch, .
     """
     spans = [m.span() for m in _WORD.finditer(text)]
     found = [text[a:b].casefold() for a, b in spans]
-    index: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
-    for a, answer in enumerate(answers):
-        words = answer.words
-        for w in range(len(words) - least + 1):
-            places = index[tuple(words[w : w + least])]
-            if len(places) < 16:
-                places.append((a, w))
+    indices = [answer.places(least) for answer in answers]
     out: list[Stretch] = []
     position, at, follows = 0, 0, (-1, -1)
     while at + least <= len(found):
-        here = index.get(tuple(found[at : at + least]), ())
+        run = tuple(found[at : at + least])
+        here = [(a, w) for a, index in enumerate(indices) if run in index for w in index[run][:_MOST]]
         if not here:
             at += 1
             continue
