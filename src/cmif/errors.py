@@ -25,6 +25,7 @@
     │   ├── EngineUnavailableError   it did not answer (HTTP 502 with Retry-After)
     │   ├── EngineBusyError          its queue is full (HTTP 429 with Retry-After)
     │   └── RowsRefusedError         rows not finite, outsized, or of the wrong shape
+    ├── LedgerError           the ledger cannot be written: nothing is drawn or sent (HTTP 503)
     └── AttestationError      evidence or key release refused; carries a structured record
 
 Messages say what was wrong, with what, and what to do. They never hold user text, keys or embedding rows:
@@ -140,6 +141,10 @@ class EngineBusyError(EngineError):
 
 class RowsRefusedError(EngineError):
     code = "rows_refused"
+
+
+class LedgerError(CmifError):
+    code = "ledger_unavailable"
 
 
 class AttestationError(CmifError):

@@ -17,6 +17,7 @@ from cmif.errors import (
     EngineError,
     EngineUnavailableError,
     InputError,
+    LedgerError,
     PrivacyError,
     RequestTooLargeError,
     UnauthorisedError,
@@ -72,6 +73,8 @@ def error_response(error: CmifError) -> JSONResponse:
             status, headers = 403, {"x-should-retry": "false"}
         case PrivacyError():
             status, headers = 500, {"x-should-retry": "false"}
+        case LedgerError():
+            status, headers = 503, {"retry-after": "5"}
         case EngineBusyError():
             status, headers = 429, {"retry-after": str(error.retry_after_s)}
         case EngineUnavailableError():
