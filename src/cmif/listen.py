@@ -134,8 +134,9 @@ def run(
     host, port = bound.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     ready = json.dumps({"ready": True, "url": f"{'https' if tls else 'http'}://{name}:{port}", **told})
+    drain = _Drain(app)
     config = uvicorn.Config(
-        app, http=_Protocol, access_log=False, log_config=None, server_header=False, **settings
+        drain, http=_Protocol, access_log=False, log_config=None, server_header=False, **settings
     )
     if tls is not None:
         config.load()

@@ -35,6 +35,9 @@ _THREAD = (
 )  # a body of this size takes a millisecond to parse: from here on it is done beside the event loop
 
 
+_DISCARDED = 4 * MAX_BODY
+
+
 class Uploads:
     """Bodies that are arriving, each within :data:`UPLOAD_S` and all of them within :data:`UPLOADING` bytes."""
 
@@ -52,24 +55,31 @@ class Uploads:
             raise InputError("The request body is not JSON.") from None
 
     async def _read(self, request: Request) -> bytes:
-        declared = request.headers.get("content-length", "0")
-        if not declared.isdigit() or len(declared) > 18 or int(declared) > MAX_BODY:
-            raise _too_large()
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = held = 0
         try:
             async with asyncio.timeout(UPLOAD_S):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    self._bytes += len(chunk)
                     if size > MAX_BODY:
-                        raise _too_large()
+                        # What a client still sends is thrown away for a while: one that is cut off mid-sentence sees
+                        # a broken connection instead of the refusal.
+                        chunks.clear()
+                        self._bytes, held = self._bytes - held, 0
+                        if size > _DISCARDED:
+                            break
+                        continue
+                    held += len(chunk)
+                    self._bytes += len(chunk)
                     if self._bytes > UPLOADING:
                         raise OverloadedError("Too many requests are arriving at once.", hint="Try again.")
                     chunks.append(chunk)
         except TimeoutError:
             raise SlowUploadError(f"The request body did not arrive within {UPLOAD_S:g} s.") from None
         finally:
-            self._bytes -= size
+            self._bytes -= held
+        if size > MAX_BODY:
+            raise RequestTooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
         return b"".join(chunks)
 
 
@@ -79,10 +89,6 @@ _UPLOADS = Uploads()
 async def json_body(request: Request) -> Any:
     """As :meth:`Uploads.json`, over all requests of this process."""
     return await _UPLOADS.json(request)
-
-
-def _too_large() -> RequestTooLargeError:
-    return RequestTooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
 
 
 async def until_disconnect(request: Request, work: Coroutine[Any, Any, None]) -> None:
