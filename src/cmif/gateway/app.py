@@ -24,6 +24,7 @@ from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Delta, Exchange
 from cmif.gateway.health import LedgerHealth
 from cmif.gateway.http import error_response, json_body, until_disconnect
+from cmif.gateway.limits import require_possible
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import CONTENT_TYPE, Stopwatch
 from cmif.gateway.observed import Observed
@@ -120,6 +121,7 @@ class Gateway:
     async def _answer(self, http: HttpRequest, tenant: str, kind: Literal["chat", "completion"]) -> Response:
         manifest = self.pipeline.bundle.manifest
         request = parse(await json_body(http), kind, manifest.name)
+        require_possible(request.prompt, manifest.context)
         watch = Stopwatch()
         prepared = await asyncio.to_thread(
             self.pipeline.prepare,

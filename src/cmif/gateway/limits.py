@@ -6,8 +6,11 @@ with nothing. Each bound is far above what an honest peer needs, so that none ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from cmif.errors import ContextLengthError
 from cmif.types import Sampling
 
 CONNECT_S = 5.0
@@ -48,3 +51,30 @@ class AnswerLimits:
             (1 << 16) + tokens * 64 * (2 + sampling.logprobs),
             2 * SILENCE_S + min(2.0 * tokens, 21600.0),
         )
+
+
+_CHARACTERS = 32
+"""A token of any language is under 8 characters on average: a text of four times that cannot fit, whatever it says."""
+
+
+def require_possible(prompt: Mapping[str, Any], context: int) -> None:
+    """Raises :class:`ContextLengthError` for a prompt that can never fit, before a detector reads a character of it.
+
+    ``context`` is the model's, in tokens. What passes is measured exactly once it is tokenised.
+    """
+    characters = _characters(prompt)
+    if characters > context * _CHARACTERS:
+        raise ContextLengthError(
+            f"The model's context is {context} tokens; a prompt of {characters} characters cannot fit.",
+            hint="Shorten the prompt.",
+        )
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(_characters(key) + _characters(item) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    return 0
