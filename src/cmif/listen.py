@@ -38,10 +38,17 @@ class _Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        arriving = self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]
-        if self._headers is None and arriving:
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
+        idle = self.conn.their_state is h11.IDLE
+        if self._headers is None and idle and self.conn.trailing_data[0]:
             self._headers = self.loop.call_later(HEADERS_S, self.transport.close)
-        elif self._headers is not None and self.conn.their_state is not h11.IDLE:
+        elif self._headers is not None and not idle:
             self._headers.cancel()
             self._headers = None
 

@@ -170,7 +170,9 @@ class Conversations:
             case {"path": list() as path}:
                 node.paths.add(tuple(bytes.fromhex(step) for step in path))
 
-    def _commit(self, payer: Payer, entries: Mapping[bytes, tuple[bytes, object, float]]) -> dict[bytes, object]:
+    def _commit(
+        self, payer: Payer, entries: Mapping[bytes, tuple[bytes, object, float]]
+    ) -> dict[bytes, object]:
         """Remember ``entries``: key to (node, value, epsilon). The value that counts for each key, ours or earlier."""
         sealed = {
             key: Entry(node, self._cipher.seal(key, value), epsilon)
@@ -210,7 +212,9 @@ class Conversation:
         self._turns = turns
         self._nodes = nodes
         self._drawn: ChainMap[Name, Drawn] = ChainMap({}, *(nodes[node].draws for node in payer.path))
-        self._quotes = {m: self._quoted(m) for m, message in enumerate(messages) if message.role == "assistant"}
+        self._quotes = {
+            m: self._quoted(m) for m, message in enumerate(messages) if message.role == "assistant"
+        }
         self._all = [a for node in payer.path for texts in _answers(nodes[node]).values() for a in texts]
 
     def known(self, segment: Segment) -> tuple[Piece, ...] | None:
@@ -349,7 +353,9 @@ class Response:
         of, payer = self._conversation._of, self._conversation._payer
         part = self._parts[index] = self._parts.get(index, -1) + 1
         key = of._cipher.name(payer.path[-1], "answer", self._id, str(index), str(part))
-        of._commit(payer, {key: (payer.path[-1], {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)})
+        of._commit(
+            payer, {key: (payer.path[-1], {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)}
+        )
 
     def done(self, text: str) -> None:
         """All of it was written, and read as ``text``: from now on the exchange leads back to this path."""
@@ -396,7 +402,10 @@ def _messages(segments: Sequence[Segment]) -> list[_Message]:
         m = _message_of(segment)
         if m is not None:
             found.setdefault(m, []).append(segment)
-    return [_Message(found[m][0].role, tuple(found[m])) if m in found else _Message("", ()) for m in _filled(found)]
+    return [
+        _Message(found[m][0].role, tuple(found[m])) if m in found else _Message("", ())
+        for m in _filled(found)
+    ]
 
 
 def _filled(found: Mapping[int, object]) -> range:

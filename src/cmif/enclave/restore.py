@@ -117,9 +117,7 @@ class Restorer:
         self._text, self._previous = text[position:], previous
         return out
 
-    def _match(
-        self, text: str, start: int, final: bool
-    ) -> tuple[int, tuple[str, Original] | None] | None:
+    def _match(self, text: str, start: int, final: bool) -> tuple[int, tuple[str, Original] | None] | None:
         """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more."""
         node, position = self._root, start
         best: tuple[int, tuple[str, Original] | None] = (start, None)
@@ -190,7 +188,9 @@ def _meanings(originals: Iterable[Original]) -> dict[str, tuple[str, Original] |
 
 def _occurs(spelled: str, texts: tuple[str, ...], seen: set[str]) -> bool:
     """Whether a text says ``spelled`` as whole words."""
-    if not all(word.casefold() in seen for word in _ALNUM.findall(spelled)):  # the quick answer, nearly always
+    if not all(
+        word.casefold() in seen for word in _ALNUM.findall(spelled)
+    ):  # the quick answer, nearly always
         return False
     pattern = r"(?<![^\W_])" + r"\s".join(map(re.escape, spelled.split(" "))) + r"(?![^\W_])"
     return any(re.search(pattern, text, re.IGNORECASE if spelled.islower() else 0) for text in texts)
@@ -209,7 +209,9 @@ def _names_a_host(text: str, end: int) -> bool:
 
 def _continues_url(text: str, end: int) -> bool:
     after, beyond = text[end : end + 1], text[end + 1 : end + 2]
-    return after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
+    return (
+        after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
+    )
 
 
 def _percent(text: str) -> str:
