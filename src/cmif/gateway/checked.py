@@ -27,7 +27,7 @@ async def checked(
     limits = AnswerLimits.of(sampling)
     deadline = clock() + limits.seconds
     progress = clock()
-    reader, size, left = EventReader(), 0, limits.tokens
+    reader, size, left, turn = EventReader(), 0, limits.tokens, 0
 
     def done(event: DoneEvent | None = None) -> DoneEvent:
         told = event or DoneEvent("length", 0, 0)
@@ -63,8 +63,11 @@ async def checked(
                     over = len(ids) > left
                     for part in _slices(event, left, sampling.logprobs):
                         left -= len(part.ids)
+                        turn += len(part.ids)
                         yield part
-                        await asyncio.sleep(0)  # others' turn
+                        if turn >= SLICE:
+                            turn = 0
+                            await asyncio.sleep(0)  # others' turn
                         progress = clock()
                     if over:
                         yield done()
