@@ -7,7 +7,9 @@
     │   ├── ArchitectureError     a model whose embedding layer is not handled
     │   ├── ContextLengthError    the prompt does not fit the model
     │   ├── UnsupportedContentError   content that cannot be inspected (images, audio)
-    │   └── RequestTooLargeError  a body above the gateway's bound (HTTP 413)
+    │   ├── RequestTooLargeError  a body above the gateway's bound (HTTP 413)
+    │   ├── SlowUploadError       a body that did not arrive in time (HTTP 408)
+    │   └── CrossSiteError        a web page's request that nobody allowed (HTTP 403)
     ├── UnauthorisedError     no key, or one that belongs to no tenant (HTTP 401)
     ├── IntegrityError        bytes are not what their manifest, digest or signature says
     │   ├── BundleError           client bundle or server body: missing, altered, of another model
@@ -25,6 +27,9 @@
     │   ├── EngineUnavailableError   it did not answer (HTTP 502 with Retry-After)
     │   ├── EngineBusyError          its queue is full (HTTP 429 with Retry-After)
     │   └── RowsRefusedError         rows not finite, outsized, or of the wrong shape
+    ├── NotReadyError         the gateway may not answer now, and says why (HTTP 503)
+    ├── OverloadedError       more requests at once than the gateway holds (HTTP 503)
+    ├── GrantLimitError       the provider's grant allows no more requests this minute (HTTP 429)
     └── AttestationError      evidence or key release refused; carries a structured record
 
 Messages say what was wrong, with what, and what to do. They never hold user text, keys or embedding rows:
@@ -68,6 +73,14 @@ class UnsupportedContentError(InputError):
 
 class RequestTooLargeError(InputError):
     code = "request_too_large"
+
+
+class SlowUploadError(InputError):
+    code = "request_timeout"
+
+
+class CrossSiteError(InputError):
+    code = "cross_site"
 
 
 class UnauthorisedError(CmifError):
@@ -140,6 +153,18 @@ class EngineBusyError(EngineError):
 
 class RowsRefusedError(EngineError):
     code = "rows_refused"
+
+
+class NotReadyError(CmifError):
+    code = "not_ready"
+
+
+class OverloadedError(CmifError):
+    code = "overloaded"
+
+
+class GrantLimitError(CmifError):
+    code = "grant_limit"
 
 
 class AttestationError(CmifError):

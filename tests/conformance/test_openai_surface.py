@@ -60,7 +60,8 @@ def test_streamed_and_whole_answers_are_the_same(client: openai.OpenAI, served: 
 
 def test_the_raw_stream_ends_with_done(served: dict[str, Any]) -> None:
     body = json.dumps({"prompt": "The", "max_tokens": 3, "stream": True}).encode()
-    request = urllib.request.Request(f"{served['url']}/v1/completions", body, {"authorization": "Bearer ward"})
+    headers = {"authorization": "Bearer ward", "content-type": "application/json"}
+    request = urllib.request.Request(f"{served['url']}/v1/completions", body, headers)
     with urllib.request.urlopen(request) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["x-request-id"].startswith("req_")
@@ -131,4 +132,4 @@ def test_health_readiness_and_metrics(served: dict[str, Any], client: openai.Ope
     assert told["ready"] is True
     assert told["table"]["k"] > 1
     with urllib.request.urlopen(f"{served['url']}/metrics") as answer:
-        assert 'cmif_requests_total{route="completions",status="200"}' in answer.read().decode()
+        assert 'cmif_requests_total{route="/v1/chat/completions",status="200"}' in answer.read().decode()

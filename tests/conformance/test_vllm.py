@@ -482,7 +482,7 @@ async def test_logprobs_are_the_models_own(served: Served) -> None:
 
 async def test_the_gateways_client(served: Served) -> None:
     first = served.model.prompt(11, 30)
-    upstream = Upstream(served.url, served.model.info.model)
+    upstream = Upstream(served.url, served.model.info.model, served.model.info.vocab)
     await upstream.open()
     sent = []
     try:

@@ -198,7 +198,7 @@ def test_a_client_that_goes_away_closes_the_engine_s_stream(
                 {"prompt": "The", "max_tokens": 240, "stream": stream, "temperature": 0}
             ).encode()
             with socket.create_connection(("127.0.0.1", told["port"])) as connection:
-                head = f"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+                head = f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
                 connection.sendall(head.encode() + body)
                 _wait(lambda: b'"ids"' in proxy.down)
             _wait(lambda: proxy.open == 0)

@@ -48,7 +48,9 @@ def require_issued(child: x509.Certificate, parent: x509.Certificate, at: dateti
     """Raise :class:`AttestationError` unless ``parent`` (name and key) signed ``child`` and it is valid at ``at``."""
     name = child.subject.rfc4514_string()
     try:
-        if child.public_bytes(Encoding.DER)[-len(child.signature) - 1]:  # of the signature's bits, none is unused
+        if child.public_bytes(Encoding.DER)[
+            -len(child.signature) - 1
+        ]:  # of the signature's bits, none is unused
             raise ValueError("malleable signature encoding")
         child.verify_directly_issued_by(parent)
     except (InvalidSignature, ValueError, TypeError) as error:

@@ -99,7 +99,9 @@ def _library() -> Any:
     try:
         import dcap_qvl
     except ImportError:
-        raise InputError("Verifying SGX and TDX needs dcap-qvl.", hint="pip install 'cmif-gateway[attest]'") from None
+        raise InputError(
+            "Verifying SGX and TDX needs dcap-qvl.", hint="pip install 'cmif-gateway[attest]'"
+        ) from None
     return dcap_qvl
 
 

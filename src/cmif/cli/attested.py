@@ -91,7 +91,15 @@ def enclave_key(made: Producer) -> bytes:
 
 
 Build = Callable[
-    [Bundle, bytes, ssl.SSLContext | None, Callable[[], tuple[str, ...]], tuple[BaseRoute, ...], str | None],
+    [
+        Bundle,
+        bytes,
+        ssl.SSLContext | None,
+        Callable[[], tuple[str, ...]],
+        tuple[BaseRoute, ...],
+        str | None,
+        Callable[[], None],
+    ],
     Starlette,
 ]
 """The gateway's application over a bundle and the memo's key; the rest is what attestation adds (`gateway/app.py`)."""
@@ -113,9 +121,12 @@ def attested(
     terms = Terms(sealed.provider, sealed.provider_key, sealed.folder, engine, config, made, spki)
 
     def from_unsealed(
-        unsealed: Unsealed, ready: Callable[[], tuple[str, ...]], routes: tuple[BaseRoute, ...]
+        unsealed: Unsealed,
+        ready: Callable[[], tuple[str, ...]],
+        routes: tuple[BaseRoute, ...],
+        admit: Callable[[], None],
     ) -> Starlette:
-        return build(unsealed.bundle, enclave_key(made), unsealed.tls, ready, routes, unsealed.label)
+        return build(unsealed.bundle, enclave_key(made), unsealed.tls, ready, routes, unsealed.label, admit)
 
     told = {"serves": "gateway", "tee": str(sealed.tee), "config_digest": config.hex(), "tls_spki": spki}
     if sealed.tee is TeeKind.SIMULATED:

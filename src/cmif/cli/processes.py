@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ def server(*arguments: str, environment: dict[str, str] | None = None) -> Iterat
         told: dict[str, Any] = json.loads(line)
         yield {**told, "port": urlsplit(told["url"]).port, "pid": process.pid}
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # a gateway that gets SIGTERM waits for load balancers to notice
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cmif.errors import InputError
+from cmif.gateway.logs import configure
 
 
 def seal(
@@ -75,7 +75,7 @@ def release(
     from cmif.provider.release_app import release_app
     from cmif.provider.seal import read_key
 
-    logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    configure()
     pins = tuple(pin.lower() for pin in engine_spki)
     if any(len(pin) != 64 or set(pin) - set("0123456789abcdef") for pin in pins):
         raise InputError(

@@ -9,13 +9,14 @@ import secrets
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cmif.attest.evidence import TeeKind
 from cmif.cli.options import embedded_split, policy_of, state_dir
 from cmif.errors import InputError
+from cmif.gateway.logs import LogFormat, configure
 
 if TYPE_CHECKING:
     import ssl
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from cmif.enclave.bundle import Bundle
+
+log = logging.getLogger("cmif.gateway")
 
 
 class Backend(StrEnum):
@@ -96,7 +99,7 @@ def serve(
 
     from cmif.engine.app import serve as serve_body
 
-    logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    configure()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     serve_body(served, host=host, port=port, device=device, certificate=tls_certificate, key=tls_key)
 
@@ -140,8 +143,28 @@ def gateway(
         list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
     ] = None,
     tls_name: Annotated[
-        list[str] | None, typer.Option(help="Serve TLS with a key made in the TEE, for these names.")
+        list[str] | None,
+        typer.Option(help="With --sealed: serve TLS with a key made in the TEE, for these names."),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="Serve TLS with this certificate chain (PEM); with --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    engine_ca: Annotated[
+        Path | None,
+        typer.Option(help="Certificate authority (PEM) of an https engine; default: the system's."),
+    ] = None,
+    engine_certificate: Annotated[
+        Path | None,
+        typer.Option(help="Certificate (PEM) that the engine asks of its clients; with --engine-key."),
+    ] = None,
+    engine_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may use this gateway, https://app.example.")
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
     from cmif.enclave.embed import embed
@@ -149,14 +172,23 @@ def gateway(
     from cmif.enclave.pipeline import Pipeline
     from cmif.enclave.policy import detectors_for
     from cmif.gateway.app import Gateway
+    from cmif.gateway.browsers import Browsers, is_loopback
     from cmif.gateway.bundles import open_bundle
     from cmif.gateway.store import open_store
     from cmif.gateway.tenants import Tenants
-    from cmif.gateway.upstream import Upstream
-    from cmif.listen import bind, run
+    from cmif.gateway.upstream import Upstream, engine_context
+    from cmif.listen import bind, run, tls_from_files
     from cmif.privacy.accounting import Budget
 
-    logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    configure(log_format)
+    _require_apart(
+        sealed, engine, tls_name, (tls_certificate, tls_key), (engine_ca, engine_certificate, engine_key)
+    )
+    serving = tls_from_files(tls_certificate, tls_key)
+    engine_tls = engine_context(engine_ca, engine_certificate, engine_key)
+    browsers = Browsers(tuple(cors_origin or ()), keyless=tenants is None, loopback=is_loopback(host))
+    if browsers.keyless and not browsers.loopback:
+        log.warning("without --tenants everybody who reaches this address is served")
     chosen = policy_of(policy)
     known = Tenants.open(tenants)
     folder = state_dir(state)
@@ -170,22 +202,51 @@ def gateway(
         ready: Callable[[], tuple[str, ...]] = lambda: (),
         routes: tuple[BaseRoute, ...] = (),
         label: str | None = None,
+        admit: Callable[[], None] = lambda: None,
     ) -> Starlette:
         rows_for = oblivious_rows(opened.rows) if oblivious else embed
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
-        upstream = Upstream(engine, opened.manifest.model, wire, tls)
-        return Gateway(pipeline, upstream, known, ready, routes, label).app()
+        upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
+        return Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers).app()
 
     if sealed is not None:
         from cmif.cli.attested import Sealed, attested
 
         asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
         app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
-        run(app, bind(host, port), told, tls=context)
+        run(app, bind(host, port), told, tls=context, **_STOPPING)
         return
     opened = open_bundle(bundle or embedded_split() / "client")
     told = {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name}
-    run(build(opened, _enclave_key(folder / "enclave.key")), bind(host, port), told)
+    run(
+        build(opened, _enclave_key(folder / "enclave.key"), engine_tls),
+        bind(host, port),
+        told,
+        tls=serving,
+        **_STOPPING,
+    )
+
+
+_STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
+"""Together less than the 30 s after which Kubernetes kills a container."""
+
+
+def _require_apart(
+    sealed: Path | None,
+    engine: str,
+    tls_names: list[str] | None,
+    serving: tuple[Path | None, ...],
+    to_engine: tuple[Path | None, ...],
+) -> None:
+    """Raises :class:`InputError` for TLS options that this start would not use: they must not look as if they held."""
+    if sealed is None and tls_names:
+        raise InputError("--tls-name is for --sealed.", hint="Give --tls-certificate and --tls-key instead.")
+    if sealed is not None and any(serving):
+        raise InputError("With --sealed the TLS key is made in the TEE.", hint="Give --tls-name instead.")
+    if sealed is not None and any(to_engine):
+        raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
+    if any(to_engine) and not engine.startswith("https://"):
+        raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")
 
 
 def _enclave_key(path: Path) -> bytes:

@@ -30,7 +30,9 @@ def inspect(
     ] = None,
     chat: Annotated[
         Path | None,
-        typer.Option(help='A file {"messages": [...], "tools": [...]}: the whole conversation as it would be sent.'),
+        typer.Option(
+            help='A file {"messages": [...], "tools": [...]}: the whole conversation as it would be sent.'
+        ),
     ] = None,
 ) -> None:
     """Show what the engine would see of a text, token by token, and what it would cost. Nothing is sent or charged."""
@@ -61,7 +63,13 @@ def _requests(text: str | None, jsonl: Path | None, chat: Path | None) -> list[d
         return [{"prompt": sys.stdin.read() if text == "-" else text}]
     try:
         body = json.loads(chat.read_text("utf-8"))
-        return [{key: body[key] for key in ("messages", "tools") if body.get(key) is not None or key == "messages"}]
+        return [
+            {
+                key: body[key]
+                for key in ("messages", "tools")
+                if body.get(key) is not None or key == "messages"
+            }
+        ]
     except OSError as error:
         raise InputError(f"{chat.name} cannot be read ({error.strerror}).") from None
     except (ValueError, KeyError, TypeError, AttributeError):

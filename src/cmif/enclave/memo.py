@@ -105,5 +105,6 @@ class MemoCipher:
             return json.loads(self._aead.decrypt(sealed[:12], sealed[12:], key))
         except (InvalidTag, ValueError):
             raise IntegrityError(
-                "A remembered entry was altered, or the enclave key changed.", hint="Start with a fresh store."
+                "A remembered entry was altered, or the enclave key changed.",
+                hint="Start with a fresh store.",
             ) from None

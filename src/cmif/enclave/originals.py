@@ -104,7 +104,8 @@ class Finder:
                 if spelled:
                     self._by_key[spelled[:_KEY]].setdefault(spelled, (o, sent))
         self._ordered = {
-            key: sorted(spelled.items(), key=lambda item: -len(item[0])) for key, spelled in self._by_key.items()
+            key: sorted(spelled.items(), key=lambda item: -len(item[0]))
+            for key, spelled in self._by_key.items()
         }
 
     def find(self, text: str) -> list[Found]:
@@ -132,7 +133,9 @@ class Finder:
                     if best and len(spelled) <= best[0]:
                         break
                     end = position + len(spelled)
-                    if folded.startswith(spelled, position) and _counts(text, at[position], at[end], original):
+                    if folded.startswith(spelled, position) and _counts(
+                        text, at[position], at[end], original
+                    ):
                         best = (len(spelled), original, sent)
                         break
             if best is None:

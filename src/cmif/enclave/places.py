@@ -21,7 +21,20 @@ RENDERED = frozenset(
 )  # fmt: skip
 """Languages of fenced blocks that clients draw or run instead of showing them."""
 _LOADING = frozenset(
-    ["script", "style", "svg", "math", "iframe", "object", "embed", "template", "noscript", "textarea", "title", "xmp"]
+    [
+        "script",
+        "style",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "embed",
+        "template",
+        "noscript",
+        "textarea",
+        "title",
+        "xmp",
+    ]
 )
 _SCHEMES = "https?|ftps?|wss?|file|blob|data|javascript|vbscript|mailto|tel|sms|view-source|about|intent"
 _URL = re.compile(
@@ -31,9 +44,11 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"(?:https?:)?//(?:[^/?#@\s]*@)?([^/?#:\s\\]+)", re.IGNORECASE)
 _DEFINITION = re.compile(r"[\s>*+\-0-9.)]*\[[^\]\n]{1,999}\]:")
-_LATEX = re.compile(r"\\(?:href|url|includegraphics|input|include|hyperref|nolinkurl|path)\s*(?:\[[^\]]*\])?\{$")
+_LATEX = re.compile(
+    r"\\(?:href|url|includegraphics|input|include|hyperref|nolinkurl|path)\s*(?:\[[^\]]*\])?\{$"
+)
 _FENCE = re.compile(r"[\s>*+\-0-9.)]*(`{3,}|~{3,})\s*\{?\.?([\w+-]*)")
-_ENDS_URL = frozenset(" \t\n\r\f\v\u00a0\u2028\u2029\"<>`")
+_ENDS_URL = frozenset(' \t\n\r\f\v\u00a0\u2028\u2029"<>`')
 _TOKEN_LIMIT = 4096
 _LINE_LIMIT = 1024
 

@@ -101,7 +101,9 @@ def quoted(text: str, answers: Sequence[Answer], least: int) -> tuple[Stretch, .
         best = ahead[0] if ahead else max(range(len(here)), key=lengths.__getitem__)
         (a, w), length = here[best], lengths[best]
         words, first, last = answers[a].words, at, at + length
-        if first == 1 and w and words[w - 1].endswith(found[0]):  # the text begins inside a word of the answer
+        if (
+            first == 1 and w and words[w - 1].endswith(found[0])
+        ):  # the text begins inside a word of the answer
             first, w, length = 0, w - 1, length + 1
         if last == len(found) - 1 and w + length < len(words) and words[w + length].startswith(found[last]):
             last, length = last + 1, length + 1  # or ends inside one

@@ -54,15 +54,15 @@ class Unit:
         )
 
 
-def remembered(
-    text: str, finder: Finder, *, words: bool
-) -> tuple[list[Span], dict[tuple[int, int], Found]]:
+def remembered(text: str, finder: Finder, *, words: bool) -> tuple[list[Span], dict[tuple[int, int], Found]]:
     """Every original of the conversation in ``text``, as spans beside the detectors' own, and what is sent for each.
 
     ``words`` False leaves words of the mechanism out: in identifiers a program reads them.
     """
     found = [f for f in finder.find(text) if words or f.original.kind is not Kind.WORD]
-    return [Span(f.start, f.end, f.original.kind, _FOUND) for f in found], {(f.start, f.end): f for f in found}
+    return [Span(f.start, f.end, f.original.kind, _FOUND) for f in found], {
+        (f.start, f.end): f for f in found
+    }
 
 
 def units(

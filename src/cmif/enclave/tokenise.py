@@ -131,18 +131,34 @@ class Tokeniser:
         return ids
 
 
+_EAGER = 16
+"""Ids without text after which looking again waits. A character is four bytes, so honest text needs a handful."""
+
+
 class TextStream:
-    """Ids as they come -> the text that is complete by now; together the same text as :meth:`Tokeniser.decode`."""
+    """Ids as they come -> the text that is complete by now; together the same text as :meth:`Tokeniser.decode`.
+
+    Ids that complete no text are looked at again and again, all of them each time. After :data:`_EAGER` of them the
+    next look waits until they have doubled, so that an engine which sends nothing else costs time linear in what it
+    sends.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._decoder = DecodeStream(skip_special_tokens=True)
         self._ids: list[int] = []
+        self._waiting: list[int] = []
+        self._held = 0
         self._length = 0
 
     def feed(self, token: int) -> str:
         self._ids.append(token)
-        text = self._decoder.step(self._tokenizer, token) or ""
+        self._waiting.append(token)
+        if self._held >= _EAGER and len(self._waiting) < self._held:
+            return ""
+        text = self._decoder.step(self._tokenizer, self._waiting) or ""
+        self._held = 0 if text else self._held + len(self._waiting)
+        self._waiting = []
         self._length += len(text)
         return text
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -20,10 +19,15 @@ from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline
-from cmif.errors import CmifError, EngineUnavailableError, InputError
+from cmif.errors import CmifError, InputError, NotReadyError
+from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Delta, Exchange
+from cmif.gateway.health import LedgerHealth
 from cmif.gateway.http import error_response, json_body, until_disconnect
-from cmif.gateway.metrics import Metrics, Stopwatch
+from cmif.gateway.limits import require_possible
+from cmif.gateway.logs import current
+from cmif.gateway.metrics import CONTENT_TYPE, Stopwatch
+from cmif.gateway.observed import Observed
 from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
 from cmif.gateway.tenants import Tenants
 from cmif.gateway.upstream import Upstream
@@ -44,14 +48,20 @@ class Gateway:
         ready: Ready = lambda: (),
         routes: tuple[BaseRoute, ...] = (),
         label: str | None = None,
+        admit: Callable[[], None] = lambda: None,
+        browsers: Browsers = Browsers(),
     ) -> None:
+        """``admit`` raises for an authenticated request that is one too many."""
         self.pipeline = pipeline
         self.upstream = upstream
-        self.metrics = Metrics()
+        self.metrics = upstream.metrics
         self._tenants = tenants
         self._ready = ready
         self._routes = routes
         self._label = label
+        self._admit = admit
+        self._browsers = browsers
+        self._ledger = LedgerHealth()
 
     def app(self) -> Starlette:
         @asynccontextmanager
@@ -60,51 +70,45 @@ class Gateway:
             yield
             await self.upstream.close()
 
+        routes = [
+            Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
+            Route("/v1/completions", self._guarded(self._completions), methods=["POST"]),
+            Route("/v1/models", self._guarded(self._models)),
+            Route("/v1/models/{name:path}", self._guarded(self._model)),
+            Route("/healthz", _alive),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics),
+            *self._routes,
+        ]
+        labels = {"x-cmif-tee": self._label} if self._label else {}
+        observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
         return Starlette(
-            lifespan=lifespan,
-            routes=[
-                Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
-                Route("/v1/completions", self._guarded(self._completions), methods=["POST"]),
-                Route("/v1/models", self._guarded(self._models)),
-                Route("/v1/models/{name:path}", self._guarded(self._model)),
-                Route("/healthz", _alive),
-                Route("/readyz", self._readyz),
-                Route("/metrics", self._metrics),
-                *self._routes,
-            ],
+            lifespan=lifespan, routes=routes, middleware=[observed, *self._browsers.middleware()]
         )
 
     def _guarded(
         self, handler: Callable[[HttpRequest, str], Awaitable[Response]]
     ) -> Callable[[HttpRequest], Awaitable[Response]]:
-        """Identify the tenant, answer errors in the API's form, count, log without content."""
+        """Identify the tenant before anything is read or counted; answer errors in the API's form."""
 
         async def guarded(request: HttpRequest) -> Response:
-            request_id = f"req_{uuid.uuid4().hex}"
-            start = time.perf_counter()
+            note = current()
             try:
                 reasons = self._ready()
                 if reasons:
-                    raise EngineUnavailableError("This gateway is not ready.", hint="; ".join(reasons))
-                response = await handler(
-                    request, self._tenants.identify(request.headers.get("authorization"))
-                )
+                    raise NotReadyError("This gateway is not ready.", hint="; ".join(reasons))
+                note.tenant = self._tenants.identify(request.headers.get("authorization"))
+                if request.method == "POST":
+                    self._admit()
+                with self._ledger.watched():
+                    return await handler(request, note.tenant)
             except CmifError as error:
-                response = error_response(error)
+                return error_response(error)
             except ClientDisconnect:
-                response = Response(status_code=499)
+                return Response(status_code=499)
             except Exception as error:  # its message could quote user text: only its type may leave
-                log.error("%s internal error %s", request_id, type(error).__name__)
-                response = error_response(CmifError("Internal error; the request was not answered."))
-            response.headers["x-request-id"] = request_id
-            if self._label:
-                response.headers["x-cmif-tee"] = self._label
-            elapsed = (time.perf_counter() - start) * 1e3
-            self.metrics.add(
-                "requests_total", route=request.url.path.split("/")[-1], status=str(response.status_code)
-            )
-            log.info("%s %s %d %.1f ms", request_id, request.url.path, response.status_code, elapsed)
-            return response
+                log.error("%s internal error %s", note.request, type(error).__name__)
+                return error_response(CmifError("Internal error; the request was not answered."))
 
         return guarded
 
@@ -117,6 +121,7 @@ class Gateway:
     async def _answer(self, http: HttpRequest, tenant: str, kind: Literal["chat", "completion"]) -> Response:
         manifest = self.pipeline.bundle.manifest
         request = parse(await json_body(http), kind, manifest.name)
+        require_possible(request.prompt, manifest.context)
         watch = Stopwatch()
         prepared = await asyncio.to_thread(
             self.pipeline.prepare,
@@ -125,7 +130,9 @@ class Gateway:
             max_tokens=request.max_tokens,
             step=watch,
         )
-        self.metrics.add("epsilon_spent_total", prepared.epsilon)
+        note = current()
+        note.prompt_tokens, note.epsilon = len(prepared.ids), prepared.epsilon
+        self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
         exchange = Exchange(self.pipeline, self.upstream, request, prepared, watch)
         headers = {"x-cmif-epsilon": f"{prepared.epsilon:g}"}
         if request.dropped:
@@ -135,10 +142,14 @@ class Gateway:
         if request.stream:
             return await self._stream(exchange, request, envelope, headers, watch, explain)
         await until_disconnect(http, _drain(exchange))
-        for name, elapsed in watch.steps_ms.items():
-            self.metrics.add("step_ms_total", elapsed, step=name)
+        self._measured(exchange, watch)
         headers["x-cmif-withheld"] = str(exchange.counts.withheld)
         return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
+
+    def _measured(self, exchange: Exchange, watch: Stopwatch) -> None:
+        self.metrics.steps(watch)
+        self.metrics.restored.inc(exchange.counts.restored)
+        self.metrics.withheld.inc(exchange.counts.withheld)
 
     def _body(
         self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool
@@ -176,7 +187,9 @@ class Gateway:
                                 envelope.chunk(
                                     [
                                         envelope.delta(
-                                            delta.index, delta.text, logprobs=_logprobs(request, list(delta.logprobs))
+                                            delta.index,
+                                            delta.text,
+                                            logprobs=_logprobs(request, list(delta.logprobs)),
                                         )
                                     ]
                                 )
@@ -191,6 +204,7 @@ class Gateway:
                         yield _sse(envelope.chunk([], usage=_usage(exchange), **extra))
                 except CmifError as error:
                     yield _sse(error_body(error))
+                self._measured(exchange, watch)
                 yield "data: [DONE]\n\n"
 
         return StreamingResponse(
@@ -212,7 +226,7 @@ class Gateway:
         return {"id": self.pipeline.bundle.manifest.name, "object": "model", "created": 0, "owned_by": "cmif"}
 
     async def _readyz(self, _request: HttpRequest) -> Response:
-        reasons = list(self._ready())
+        reasons = [*self._ready(), *self._ledger.reasons()]
         try:
             await self.upstream.describe()
         except CmifError as error:
@@ -226,7 +240,7 @@ class Gateway:
         return JSONResponse(told, status_code=503 if reasons else 200)
 
     async def _metrics(self, _request: HttpRequest) -> Response:
-        return PlainTextResponse(self.metrics.render())
+        return Response(self.metrics.render(), media_type=CONTENT_TYPE)
 
 
 async def _alive(_request: HttpRequest) -> Response:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import ssl
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -34,8 +35,9 @@ from cmif.attest.simulated import LABEL
 from cmif.attest.spki import pinned_context
 from cmif.attest.statement import Subject
 from cmif.enclave.bundle import Bundle
-from cmif.errors import AttestationError, CmifError, InputError
+from cmif.errors import AttestationError, CmifError, GrantLimitError, InputError, NotReadyError
 from cmif.gateway.attestation import attestation_route
+from cmif.gateway.http import error_response
 from cmif.gateway.obtain import TIMEOUT, check_engine, obtain
 
 log = logging.getLogger("cmif.gateway.start")
@@ -86,10 +88,16 @@ class Unsealed:
 
 
 class Build(Protocol):
-    """Makes the gateway's application once there is a bundle; ``ready`` gives the reasons why it may not answer now."""
+    """Makes the gateway's application once there is a bundle. ``ready`` gives the reasons why it may not answer now;
+    ``admit``, called for a request that is authenticated, raises if the grant allows no more.
+    """
 
     def __call__(
-        self, unsealed: Unsealed, ready: Callable[[], tuple[str, ...]], routes: tuple[Route, ...]
+        self,
+        unsealed: Unsealed,
+        ready: Callable[[], tuple[str, ...]],
+        routes: tuple[Route, ...],
+        admit: Callable[[], None],
     ) -> Starlette: ...
 
 
@@ -98,7 +106,7 @@ class _State:
     reasons: tuple[str, ...] = ("attestation: the exchange with the provider has not finished",)
     lease: Lease | None = None
     app: Starlette | None = None
-    spent: list[float] = field(default_factory=list)
+    spent: deque[float] = field(default_factory=deque)
 
 
 class AttestedGateway:
@@ -145,13 +153,8 @@ class AttestedGateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        app = self._state.app
-        if app is None:
-            await self._waiting(scope, receive, send)
-        elif self._over_limit(scope):
-            await JSONResponse(_LIMITED, status_code=429, headers={"retry-after": "60"})(scope, receive, send)
-        else:
-            await app(scope, receive, send)
+        app = self._state.app or self._waiting
+        await app(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -177,7 +180,7 @@ class AttestedGateway:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
             lease, unsealed = await self._opened(session)
-            app = await asyncio.to_thread(self._build, unsealed, self._reasons, self._routes)
+            app = await asyncio.to_thread(self._build, unsealed, self._reasons, self._routes, self._admit)
             await stack.enter_async_context(app.router.lifespan_context(app))
             self._state = _State(reasons=(), lease=lease, app=app)
             log.info("ready: bundle %s epoch %d", self._want.bundle[:16], self._want.epoch)
@@ -226,23 +229,23 @@ class AttestedGateway:
     def _reasons(self) -> tuple[str, ...]:
         return self.readiness().reasons
 
-    def _over_limit(self, scope: Scope) -> bool:
-        """The grant's bound on requests, over a sliding minute."""
+    def _admit(self) -> None:
+        """Count one request against the grant's bound, over a sliding minute. Raises :class:`GrantLimitError`."""
         lease = self._state.lease
         limit = lease.grant.requests_per_minute if lease else 0
-        if not limit or scope["type"] != "http" or scope["method"] != "POST":
-            return False
-        now = asyncio.get_running_loop().time()
-        self._state.spent = [at for at in self._state.spent if now - at < 60]
-        if len(self._state.spent) >= limit:
-            return True
-        self._state.spent.append(now)
-        return False
+        if not limit:
+            return
+        now, spent = asyncio.get_running_loop().time(), self._state.spent
+        while spent and now - spent[0] >= 60:
+            spent.popleft()
+        if len(spent) >= limit:
+            raise GrantLimitError("The provider's grant allows no more requests this minute.")
+        spent.append(now)
 
     async def _not_ready(self, _request: Request) -> Response:
-        message = f"This gateway is not ready. {'; '.join(self.readiness().reasons)}"
-        error = {"message": message, "type": "server_error", "code": "not_ready"}
-        return JSONResponse({"error": error}, status_code=503, headers={"retry-after": "5"})
+        return error_response(
+            NotReadyError("This gateway is not ready.", hint="; ".join(self.readiness().reasons))
+        )
 
     async def _readyz(self, _request: Request) -> Response:
         found = self.readiness()
@@ -287,12 +290,3 @@ def _record(error: CmifError) -> dict[str, Any]:
 
 async def _alive(_request: Request) -> Response:
     return PlainTextResponse("ok")
-
-
-_LIMITED = {
-    "error": {
-        "message": "The provider's grant allows no more requests this minute.",
-        "type": "rate_limit_error",
-        "code": "grant_limit",
-    }
-}

@@ -72,7 +72,10 @@ class SqliteStore:
         """See :meth:`cmif.enclave.memo.Store.recall`."""
         query = "SELECT id, key, sealed FROM entry WHERE node = ? AND id > ? ORDER BY id"
         with self._lock, _as_ledger_error():
-            return {node: [Row(*row) for row in self._db.execute(query, (node, seen))] for node, seen in nodes.items()}
+            return {
+                node: [Row(*row) for row in self._db.execute(query, (node, seen))]
+                for node, seen in nodes.items()
+            }
 
     def commit(self, payer: Payer, entries: Mapping[bytes, Entry]) -> Mapping[bytes, bytes]:
         """See :meth:`cmif.enclave.memo.Store.commit`."""
@@ -148,7 +151,9 @@ def open_store(folder: Path, budget: Budget | None = None, *, must_exist: bool =
     """The store of a gateway's state directory. ``must_exist``: refuse to make a new one (:class:`InputError`)."""
     path = folder / "ledger.sqlite"
     if must_exist and not path.is_file():
-        raise InputError("There is no ledger in that state directory.", hint="Give the gateway's own --state.")
+        raise InputError(
+            "There is no ledger in that state directory.", hint="Give the gateway's own --state."
+        )
     return SqliteStore(path, budget)
 
 

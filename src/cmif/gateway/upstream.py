@@ -1,11 +1,20 @@
-"""The gateway's one client of the engine: a binary frame up, server-sent events down, over a kept connection."""
+"""The gateway's one client of the engine: a binary frame up, server-sent events down, over a kept connection.
+
+The engine is hostile until proven otherwise, which never happens: nothing it says is followed, unpacked, waited for or
+kept beyond :mod:`cmif.gateway.limits`.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
+import re
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,20 +22,26 @@ import aiohttp
 
 from cmif.errors import (
     BundleError,
+    CmifError,
     EngineBusyError,
     EngineError,
     EngineUnavailableError,
     InputError,
     WireError,
 )
-from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent
+from cmif.gateway.checked import checked, safe_code
+from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, MAX_TOLD, SILENCE_S
+from cmif.gateway.logs import current
+from cmif.gateway.metrics import Metrics
+from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import CODECS, CONTENT_TYPE, Frame
 from cmif.wire.session import SessionEncoder
 
-_CONNECT_S = 5.0
+log = logging.getLogger("cmif.gateway.upstream")
+
 _CONVERSATIONS = 1024
-_SILENCE_S = 120.0
-"""A busy engine may take long to the first token; one that says nothing for this long is given up."""
+_UPLOAD_BYTES_S = 1 << 17  # an engine that takes a frame slower than this is given up
+_RETRY_AFTER_S = 3600
 
 
 class Sessions:
@@ -51,10 +66,19 @@ class Sessions:
 
 
 class Upstream:
-    """One engine. Open it inside a running event loop and close it there."""
+    """One engine. Open it inside a running event loop and close it there.
+
+    ``model`` and ``vocab`` are the bundle's: the digest that both halves share, and the number of token ids.
+    """
 
     def __init__(
-        self, url: str, model: str, codec: str = "bf16+zstd", tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        model: str,
+        vocab: int,
+        codec: str = "bf16+zstd",
+        tls: ssl.SSLContext | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -63,58 +87,95 @@ class Upstream:
             raise InputError("--wire names an unknown codec.", hint=f"Known: {', '.join(CODECS)}.")
         self._url = url.rstrip("/")
         self._model = model
+        self._vocab = vocab
         self._tls = tls
         self._http: aiohttp.ClientSession | None = None
         self._sessions = Sessions(codec)
-        self.bytes_up = 0
+        self._first_look: asyncio.Task[None] | None = None
+        self.metrics = metrics or Metrics()
 
     async def open(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
+        """Connections are made when they are needed; a first look at the engine warns in the log if it does not fit."""
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
-        self._http = aiohttp.ClientSession(timeout=timeout, connector=connector)
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"accept-encoding": "identity"},
+        )
+        self._first_look = asyncio.create_task(self._look())
 
     async def close(self) -> None:
+        if self._first_look is not None:
+            self._first_look.cancel()
+            await asyncio.gather(self._first_look, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
 
-    async def describe(self) -> dict[str, Any]:
-        """What the engine says of itself. Raises :class:`EngineUnavailableError`, :class:`BundleError`."""
+    async def describe(self) -> dict[str, int]:
+        """The sizes that the engine says it has: those of its fields that are numbers.
+
+        Raises :class:`EngineUnavailableError`, :class:`BundleError` for an engine of another split.
+        """
         try:
-            async with self._client.get(f"{self._url}/v1/engine") as answer:
-                told: dict[str, Any] = await answer.json()
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-            raise _unavailable() from None
+            async with asyncio.timeout(DESCRIBE_S):
+                answer = await self._client.get(f"{self._url}/v1/engine", allow_redirects=False)
+                try:
+                    told = await _told(answer) if answer.status == 200 else {}
+                finally:
+                    answer.release()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            told = {}
+        self.metrics.engine_up.set(bool(told))
+        if not told:
+            raise _unavailable()
         if told.get("model") != self._model:
             raise BundleError(
                 "The engine serves another model than this bundle's.",
                 hint="Serve the server half of the same split.",
             )
-        return told
+        return {name: value for name, value in told.items() if type(value) is int}
 
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
 
+        Never more tokens than ``frame`` asks for, none outside the vocabulary, no logprobs beyond those asked for.
         Rows that the engine has from the turns up to ``before`` are not sent again. Raises
         :class:`EngineUnavailableError`, :class:`EngineBusyError`, or :class:`EngineError` with its code.
         """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        first, note = True, current()
         with self._sessions.borrow(before, turn) as session:
             try:
                 async with self._post(frame, session) as answer:
-                    reader = EventReader()
-                    async for chunk in answer.content.iter_any():
-                        for event in reader.feed(chunk):
-                            if isinstance(event, ErrorEvent):
-                                raise EngineError(f"The engine stopped with code {event.code!r}.")
+                    events = checked(
+                        self._counted(answer), frame.sampling, self._vocab, len(frame.rows.index)
+                    )
+                    async with aclosing(events):
+                        async for event in events:
+                            if isinstance(event, TokenEvent):
+                                if first:
+                                    self.metrics.first_token.observe(clock() - began)
+                                    first = False
+                                note.completion_tokens += len(event.ids)
                             yield event
-                            if isinstance(event, DoneEvent):
-                                return
             except (TimeoutError, aiohttp.ClientError, OSError):
+                self.metrics.engine_up.set(0)
                 raise _unavailable() from None
             except WireError:
                 raise EngineError("The engine's answer does not follow the wire format.") from None
-        raise EngineError("The engine's answer was cut off.")
+
+    def _counted(self, answer: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
+        async def read() -> bytes:
+            data = await answer.content.readany()
+            self.metrics.bytes_down.inc(len(data))
+            return data
+
+        return read
 
     @asynccontextmanager
     async def _post(
@@ -123,23 +184,66 @@ class Upstream:
         """The engine's accepted answer. A session that the engine has lost is begun anew, once."""
         for again in (True, False):
             pending = session.encode(frame)
-            self.bytes_up += len(pending.data)
+            self.metrics.bytes_up.inc(len(pending.data))
             accepted = False
             try:
-                async with self._client.post(
-                    f"{self._url}/v1/generate", data=pending.data, headers={"content-type": CONTENT_TYPE}
-                ) as answer:
+                async with self._answer(pending.data) as answer:
                     if answer.status == 409 and again:
                         continue
                     if answer.status != 200:
-                        raise await _refusal(answer)
+                        raise await self._refusal(answer)
                     session.commit(pending)
                     accepted = True
+                    self.metrics.engine_up.set(1)
                     yield answer
                     return
             finally:
                 if not accepted:
                     session.reset()
+
+    @asynccontextmanager
+    async def _answer(self, frame: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The head of the engine's answer, which must come in time; a body that was not read to its end is closed."""
+        async with asyncio.timeout(SILENCE_S + len(frame) / _UPLOAD_BYTES_S):
+            answer = await self._client.post(
+                f"{self._url}/v1/generate",
+                data=frame,
+                headers={"content-type": CONTENT_TYPE},
+                allow_redirects=False,
+            )
+        try:
+            if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                raise EngineError("The engine's answer is compressed, which nobody asked for.")
+            yield answer
+        finally:
+            answer.release()
+
+    async def _refusal(self, answer: aiohttp.ClientResponse) -> CmifError:
+        code = str(answer.status)
+        with suppress(TimeoutError, KeyError, TypeError):
+            async with asyncio.timeout(DESCRIBE_S):
+                code = safe_code(str((await _told(answer))["error"]["code"]))
+        if answer.status == 429:
+            after = answer.headers.get("retry-after", "1")
+            seconds = int(after) if re.fullmatch("[0-9]{1,6}", after) else 1
+            return EngineBusyError("The engine's queue is full.", retry_after_s=min(seconds, _RETRY_AFTER_S))
+        if answer.status in (502, 503, 504):
+            return _unavailable()
+        hint = ""
+        if answer.status == 400:
+            try:
+                await self.describe()
+            except BundleError as mismatch:
+                hint = str(mismatch)
+            except EngineUnavailableError:
+                pass
+        return EngineError(f"The engine refused the request with code {code!r}.", hint=hint)
+
+    async def _look(self) -> None:
+        try:
+            await self.describe()
+        except CmifError as error:
+            log.warning("engine: %s", error)
 
     @property
     def _client(self) -> aiohttp.ClientSession:
@@ -148,22 +252,40 @@ class Upstream:
         return self._http
 
 
+def engine_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """TLS to an engine of a private authority, or one that asks for a client certificate (PEM files). None: the
+    system's authorities and no certificate. Raises :class:`InputError` for files that are not that.
+    """
+    if ca is None and certificate is None and key is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None or key is not None:
+            if certificate is None or key is None:
+                raise OSError
+            context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError):
+        raise InputError(
+            "--engine-ca is not a certificate, or --engine-certificate and --engine-key do not go together (PEM)."
+        ) from None
+    return context
+
+
 def _unavailable() -> EngineUnavailableError:
     return EngineUnavailableError(
         "The engine does not answer.", hint="What this request drew is remembered: retrying it costs nothing."
     )
 
 
-async def _refusal(answer: aiohttp.ClientResponse) -> EngineError:
+async def _told(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+    """A small JSON object, or an empty one for anything else that the engine may have sent."""
+    data = b""
+    while chunk := await answer.content.readany():
+        data += chunk
+        if len(data) > MAX_TOLD:
+            return {}
     try:
-        code = str((await answer.json())["error"]["code"])
-    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
-        code = str(answer.status)
-    if answer.status == 429:
-        after = answer.headers.get("retry-after", "1")
-        return EngineBusyError(
-            "The engine's queue is full.", retry_after_s=int(after) if after.isdigit() else 1
-        )
-    if answer.status in (502, 503, 504):
-        return _unavailable()
-    return EngineError(f"The engine refused the request with code {code!r}.")
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

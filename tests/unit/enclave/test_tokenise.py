@@ -92,3 +92,11 @@ def test_damaged_files_are_bundle_errors(tiny_model: Path, tokenizer: str, templ
     source = tokenizer or (tiny_model / "tokenizer.json").read_text("utf-8")
     with pytest.raises(BundleError):
         Tokeniser(source, template, ROLES)
+
+
+def test_ids_that_never_make_a_character_cost_time_linear_in_their_number(tokeniser: Tokeniser) -> None:
+    """The text is the same; a stream that decoded all held ids at every id would not end before the test's timeout."""
+    half = next(i for i in range(tokeniser.vocab) if tokeniser.decode([i]) == "\ufffd")
+    ids = [half] * 200_000
+    stream = tokeniser.stream()
+    assert "".join(stream.feed(i) for i in ids) + stream.finish() == tokeniser.decode(ids)

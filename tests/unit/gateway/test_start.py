@@ -21,7 +21,7 @@ from cmif.attest.messages import Grant
 from cmif.attest.sealed import SealedHeader
 from cmif.attest.simulated import LABEL
 from cmif.attest.statement import Subject
-from cmif.errors import AttestationError, InputError
+from cmif.errors import AttestationError, GrantLimitError, InputError
 from cmif.gateway import start as module
 from cmif.gateway.attestation import attestation_route
 from cmif.gateway.start import AttestedGateway, Terms, Unsealed, unseal
@@ -82,9 +82,19 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def serving(
-    _unsealed: Unsealed, ready: Callable[[], tuple[str, ...]], routes: tuple[Route, ...]
+    _unsealed: Unsealed,
+    ready: Callable[[], tuple[str, ...]],
+    routes: tuple[Route, ...],
+    admit: Callable[[], None],
 ) -> Starlette:
-    async def answer(_request: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            if "authorization" not in request.headers:
+                return Response(status_code=401)
+            try:
+                admit()
+            except GrantLimitError:
+                return Response(status_code=429)
         reasons = list(ready())
         return JSONResponse({"reasons": reasons}, status_code=503 if reasons else 200)
 
@@ -191,12 +201,17 @@ async def test_the_newest_grant_says_which_engines_there_are(
         await until(lambda: set(kept[0]) == {"bb" * 32, "cc" * 32})
 
 
-async def test_the_grants_bound_on_requests_holds(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_grants_bound_counts_requests_that_are_authenticated(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released(monkeypatch, Now(), requests_per_minute=2)
     gateway = AttestedGateway(terms, serving)
     async with running(gateway) as client:
         await until(lambda: gateway.readiness().ready)
-        assert [(await client.post("/v1/chat")).status_code for _ in range(3)] == [200, 200, 429]
+        assert [(await client.post("/v1/chat")).status_code for _ in range(3)] == [401, 401, 401]
+        key = {"authorization": "Bearer k"}
+        asked = [(await client.post("/v1/chat", headers=key)).status_code for _ in range(3)]
+        assert asked == [200, 200, 429]
         assert (await client.get("/readyz")).status_code == 200
 
 

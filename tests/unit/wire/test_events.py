@@ -63,10 +63,21 @@ def test_what_is_not_ours_is_refused(message: bytes) -> None:
 
 def test_an_endless_event_is_refused() -> None:
     reader = EventReader()
-    for _ in range(16):
+    for _ in range(4):
         reader.feed(b"x" * (1 << 16))
     with pytest.raises(WireError):
         reader.feed(b"x")
+
+
+def test_an_event_that_comes_byte_by_byte_costs_no_more_than_its_length() -> None:
+    """A quarter of a million bytes in single steps: a reader that looked at all of them each time would need minutes."""
+    reader = EventReader()
+    for _ in range(1 << 17):
+        assert reader.feed(b"x") == []
+    for _ in range(1 << 17):
+        reader.feed(b"y")
+    with pytest.raises(WireError):
+        reader.feed(b"\n\n")
 
 
 def test_comments_are_ignored() -> None:

@@ -1,0 +1,87 @@
+"""An engine's stream as the rest of the gateway may see it: bounded, within the vocabulary, no more than was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from itertools import chain
+
+from cmif.errors import EngineError, WireError
+from cmif.gateway.limits import LAST_S, SILENCE_S, SLICE, AnswerLimits
+from cmif.types import Sampling
+from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent, TokenLogprobs
+
+
+async def checked(
+    read: Callable[[], Awaitable[bytes]], sampling: Sampling, vocab: int, prompt_tokens: int
+) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+    """Token events of at most :data:`SLICE` ids, then one done event with our own counts in it.
+
+    ``read`` gives the next bytes, none at the end. Tokens beyond ``sampling.max_tokens`` are cut and end the answer.
+    Raises :class:`WireError` for what does not follow the wire format or weighs more than
+    :class:`~cmif.gateway.limits.AnswerLimits`, :class:`EngineError` for the engine's own error or a stream that is cut,
+    :class:`TimeoutError` for one that gives no token for :data:`SILENCE_S`, or does not end in time.
+    """
+    clock = asyncio.get_running_loop().time
+    limits = AnswerLimits.of(sampling)
+    deadline = clock() + limits.seconds
+    progress = clock()
+    reader, size, left, turn = EventReader(), 0, limits.tokens, 0
+
+    def done(event: DoneEvent | None = None) -> DoneEvent:
+        told = event or DoneEvent("length", 0, 0)
+        return DoneEvent(told.reason, prompt_tokens, limits.tokens - left, max(0.0, told.engine_ms))
+
+    while True:
+        try:
+            async with asyncio.timeout_at(min(deadline, progress + (SILENCE_S if left else LAST_S))):
+                chunk = await read()
+        except TimeoutError:
+            if left:
+                raise
+            chunk = b""
+        if not chunk:
+            if left:
+                raise EngineError("The engine's answer was cut off.")
+            yield done()
+            return
+        size += len(chunk)
+        if size > limits.bytes:
+            raise WireError("the engine's answer is too large")
+        for event in reader.feed(chunk):
+            match event:
+                case ErrorEvent(code):
+                    raise EngineError(f"The engine stopped with code {safe_code(code)!r}.")
+                case DoneEvent():
+                    yield done(event)
+                    return
+                case TokenEvent(ids):
+                    tops = (token for one in event.logprobs for token, _ in one.top)
+                    if max(chain(ids, tops), default=0) >= vocab:
+                        raise WireError("a token id is outside the vocabulary")
+                    over = len(ids) > left
+                    for part in _slices(event, left, sampling.logprobs):
+                        left -= len(part.ids)
+                        turn += len(part.ids)
+                        yield part
+                        if turn >= SLICE:
+                            turn = 0
+                            await asyncio.sleep(0)  # others' turn
+                        progress = clock()
+                    if over:
+                        yield done()
+                        return
+
+
+def safe_code(code: str) -> str:
+    """An engine's error code if it could be one of ours, else "unknown": it goes into messages that clients print."""
+    return code if re.fullmatch(r"[a-z0-9_]{1,40}", code) else "unknown"
+
+
+def _slices(event: TokenEvent, left: int, logprobs: int) -> Iterator[TokenEvent]:
+    ids = event.ids[:left]
+    for at in range(0, len(ids), SLICE):
+        part = ids[at : at + SLICE]
+        scored = event.logprobs[at : at + len(part)] if logprobs else ()
+        yield TokenEvent(part, tuple(TokenLogprobs(one.logprob, one.top[:logprobs]) for one in scored))
