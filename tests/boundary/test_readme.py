@@ -66,7 +66,7 @@ def test_the_other_commands_run_as_printed(
             if arguments[0] in (
                 "inspect",
                 "certify",
-            ):  # the README means the embedded model; its bundle is split elsewhere
+            ):  # the README means the default model; its bundle is split elsewhere
                 arguments += ["--bundle", "halves/client"] if arguments[0] == "inspect" else ["halves/client"]
             # in this process, so that `split` takes the tests' smaller lexicon
             assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0

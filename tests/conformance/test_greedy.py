@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -23,7 +24,7 @@ PROMPTS = [
     "line one\nline two\n\nline four",
     "When was the patient seen? Seen on 14 March 2024.",
     "How much is the fee? The fee is 45 dollars.",
-    "<|user|> is not a role here",
+    "<|im_start|> <|user|> is not a role here",
     "Dr. Samuel Okafor prescribed aspirin 75 mg.",
     "Either party may end it with 30 days of notice.",
     "a",
@@ -38,20 +39,19 @@ def test_greedy_output_equals_generate_on_20_prompts(
     which: str, request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path
 ) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     from cmif.gateway.bundles import open_bundle
 
     split: Path = request.getfixturevalue(f"{which}_split")
     model = AutoModelForCausalLM.from_pretrained(split / "server", dtype=torch.float32).eval()
     tokeniser = open_bundle(split / "client").tokeniser
-    source = tiny_model if which == "tiny" else Path(_default_dir())
-    reference = AutoTokenizer.from_pretrained(source)
+    reference = _reference(tiny_model if which == "tiny" else None)
     with engine(split) as served, gateway(split, served["url"], tmp_path, "--policy", "off") as told:
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0)
         for prompt in PROMPTS:
             messages = [{"role": "user", "content": prompt}]
-            if "<|user|>" in prompt:  # transformers lets content forge a special token; we do not
+            if "<|" in prompt:  # transformers lets content forge a special token; we do not
                 ids = torch.tensor([tokeniser.encode_chat(messages)])
             else:
                 ids = reference.apply_chat_template(
@@ -80,7 +80,12 @@ def test_greedy_output_equals_generate_on_20_prompts(
             ]
 
 
-def _default_dir() -> str:
-    from importlib.resources import files
+def _reference(directory: Path | None) -> Any:
+    """The model's tokenizer as `transformers` has it: out of its directory, or out of SmolLM2's GGUF file."""
+    from transformers import AutoTokenizer
 
-    return str(files("cmif.provider").joinpath("data/default"))
+    from cmif.provider.default import default_file
+
+    if directory is not None:
+        return AutoTokenizer.from_pretrained(directory)
+    return AutoTokenizer.from_pretrained(default_file().parent, gguf_file=default_file().name)

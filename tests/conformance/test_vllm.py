@@ -250,7 +250,7 @@ async def test_greedy_output_from_rows_equals_that_from_ids_on_20_prompts(served
     assert len(seen) == 20, "answers that do not depend on the prompt prove nothing"
 
 
-async def test_so_does_that_of_the_embedded_model_on_text(default_split: Path) -> None:
+async def test_so_does_that_of_smollm2_on_text(default_split: Path) -> None:
     import torch
 
     from cmif.engine.transformers import load_model

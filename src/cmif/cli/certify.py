@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from cmif.cli.options import embedded_split
+from cmif.cli.options import default_split
 
 
 def certify(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A client bundle; default: the embedded model's.")
+        Path | None, typer.Argument(help="A client bundle; default: SmolLM2's.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -22,7 +22,7 @@ def certify(
     from cmif.enclave.bundle import TABLE
     from cmif.privacy.certify import certify as prove
 
-    certificate = prove((bundle or embedded_split() / "client") / TABLE)
+    certificate = prove((bundle or default_split("client") / "client") / TABLE)
     told = certificate.as_json()
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")

@@ -1,12 +1,17 @@
-"""What several commands take, read the same way: the policy, the embedded model, the directory for state."""
+"""What several commands take, read the same way: the policy, the default model, the directory for state."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import time
 import tomllib
-from importlib.resources import as_file, files
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cmif.enclave.policy import Level, Policy
 from cmif.errors import InputError
@@ -25,23 +30,41 @@ def policy_of(given: str) -> Policy:
         raise InputError(f"{path.name} is not TOML: {error}.") from None
 
 
-def embedded_split() -> Path:
-    """The embedded default model, split once into the user's cache: a directory with ``client`` and ``server``."""
-    default = files("cmif.provider").joinpath("data/default")
-    if not default.joinpath("config.json").is_file():
-        raise InputError("This installation carries no embedded model.", hint="Give --bundle.")
-    made_of = hashlib.sha256(default.joinpath("SHA256SUMS").read_bytes())
-    for name in ("words.tsv.gz", "constraints.txt.gz"):
-        made_of.update(files("cmif.provider").joinpath("data", name).read_bytes())
-    out = _base("XDG_CACHE_HOME", ".cache") / f"default-{made_of.hexdigest()[:16]}"
-    if not (out / "server").is_dir():
-        import torch  # noqa: F401 (a split ends by running the model: say now, not in a minute, that it cannot)
+def default_split(*halves: str) -> Path:
+    """The default model's split in the user's cache, ``halves`` ("client", "server") made there if they are not yet."""
+    from cmif.provider.default import default_split as split_once
 
-        from cmif.provider.split import split
+    with steps() as report:
+        return split_once(_base("XDG_CACHE_HOME", ".cache"), *halves, report=report)
 
-        with as_file(default) as model:
-            split(str(model), out)
-    return out
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Takes what is being done and shows it on standard error, with the time taken: as a spinner, or as lines."""
+    console = Console(stderr=True)
+    spinner = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    started = time.monotonic()
+
+    def report(stage: str) -> None:
+        if not console.is_terminal:
+            typer.echo(f"[{time.monotonic() - started:4.0f} s] {stage}", err=True)
+            return
+        spinner.start()
+        for task in spinner.task_ids:
+            spinner.stop_task(task)
+        spinner.add_task(stage)
+
+    try:
+        yield report
+    finally:
+        if spinner.live.is_started:
+            spinner.stop()
 
 
 def state_dir(given: Path | None) -> Path:

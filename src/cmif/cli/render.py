@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
@@ -43,19 +44,51 @@ def accounts(rows: list[dict[str, Any]]) -> None:
     Console().print(grid if rows else "Nothing was charged yet.")
 
 
-def demonstration(told: dict[str, Any]) -> None:
-    console = Console()
-    for prompt in told["prompts"]:
-        console.rule(prompt["title"])
+class Demonstration:
+    """The demonstration as it happens: an answer streams in, then stands below what the engine saw and wrote."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._live: Live | None = None
+
+    def typed(self, title: str, text: str) -> None:
+        self._console.rule(title)
+        self._panel("typed", text)
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, transient=True)
+            self._live.start()
+
+    def streamed(self, text: str) -> None:
+        if self._live is not None:
+            self._live.update(Panel(Text(text), title="you read", title_align="left"))
+
+    def answered(self, told: dict[str, Any]) -> None:
+        self.close()
         for label, key in (
-            ("typed", "typed"),
             ("engine saw", "engine_saw"),
             ("engine wrote", "answer_raw"),
             ("you read", "answer"),
         ):
-            console.print(Panel(Text(prompt[key].strip()), title=label, title_align="left"))
-        steps = "  ".join(f"{name} {ms:.1f}" for name, ms in prompt["steps_ms"].items())
-        console.print(f"epsilon {prompt['epsilon']:g}; milliseconds: {steps}")
-    console.print(
-        "Engine and gateway are stopped. Nothing but embeddings of the sanitised text left the gateway."
-    )
+            self._panel(label, told[key])
+        kept = "; ".join(told["kept"]) or "nothing"
+        steps = "  ".join(f"{name} {ms:.1f}" for name, ms in told["steps_ms"].items())
+        self._console.print(Text(f"kept from the engine: {kept}"))
+        self._console.print(f"epsilon {told['epsilon']:g}; milliseconds: {steps}")
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def end(self, model: str) -> None:
+        self.close()
+        self._console.rule()
+        self._console.print(
+            f"{model} is about the smallest real model there is, and its mistakes above are its own. "
+            "A larger one takes its place with: cmif split MODEL -o OUT; cmif serve OUT/server; "
+            "cmif gateway --bundle OUT/client --engine URL",
+            markup=False,
+        )
+
+    def _panel(self, title: str, text: str) -> None:
+        self._console.print(Panel(Text(text.strip()), title=title, title_align="left"))

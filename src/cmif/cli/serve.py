@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmif.attest.evidence import TeeKind
-from cmif.cli.options import embedded_split, policy_of, state_dir
+from cmif.cli.options import default_split, policy_of, state_dir, steps
 from cmif.errors import InputError
 from cmif.gateway.logs import LogFormat, configure
 
@@ -41,7 +41,7 @@ Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one."
 
 
 def split(
-    model: Annotated[str, typer.Argument(help="A Hugging Face model directory or hub id.")],
+    model: Annotated[str, typer.Argument(help="A Hugging Face model directory, a GGUF file or a hub id.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Directory for the halves, OUT/client and OUT/server.")
     ],
@@ -49,17 +49,26 @@ def split(
         int | None, typer.Option(help="Words a bucket of the privacy table has at least; default 16.")
     ] = None,
     epsilon: Annotated[float | None, typer.Option(help="eps_in of one sanitised word; default 1.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What the gateway calls the model; default: the directory's or file's name."),
+    ] = None,
 ) -> None:
     """Split a model into a client bundle (for the enclave) and a server body (for the engine)."""
     from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K
     from cmif.provider.split import split as split_model
 
-    done = split_model(
-        model,
-        out,
-        k=DEFAULT_K if k is None else k,
-        epsilon=DEFAULT_EPSILON if epsilon is None else epsilon,
-    )
+    with steps() as report:
+        done = split_model(
+            model,
+            out,
+            k=DEFAULT_K if k is None else k,
+            epsilon=DEFAULT_EPSILON if epsilon is None else epsilon,
+            name=name,
+            report=report,
+        )
+    for warning in done.warnings:
+        typer.echo(f"cmif: {warning}", err=True)
     typer.echo(
         json.dumps(
             {
@@ -67,6 +76,7 @@ def split(
                 "server": str(done.server),
                 "model": done.model,
                 "self_test": done.self_test,
+                "warnings": list(done.warnings),
             }
         )
     )
@@ -74,7 +84,7 @@ def split(
 
 def serve(
     body: Annotated[
-        Path | None, typer.Argument(help="The server half of a split; default: the embedded model's.")
+        Path | None, typer.Argument(help="The server half of a split; default: SmolLM2's.")
     ] = None,
     vllm_arguments: Annotated[
         list[str] | None, typer.Argument(help="After `--`: passed to vLLM as they are.")
@@ -88,7 +98,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
-    served = body or embedded_split() / "server"
+    served = body or default_split("server") / "server"
     if backend is Backend.VLLM:
         from cmif.engine.vllm_serve import serve as serve_vllm
 
@@ -107,7 +117,7 @@ def serve(
 def gateway(
     engine: Annotated[str, typer.Option(help="The engine's URL, http(s)://host:port.")],
     bundle: Annotated[
-        Path | None, typer.Option(help="The client half of a split; default: the embedded model's.")
+        Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")
     ] = None,
     policy: Annotated[
         str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
@@ -216,7 +226,7 @@ def gateway(
         app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
         run(app, bind(host, port), told, tls=context, **_STOPPING)
         return
-    opened = open_bundle(bundle or embedded_split() / "client")
+    opened = open_bundle(bundle or default_split("client") / "client")
     told = {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name}
     run(
         build(opened, _enclave_key(folder / "enclave.key"), engine_tls),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cmif.cli.options import embedded_split, policy_of
+from cmif.cli.options import default_split, policy_of
 from cmif.errors import InputError
 
 
@@ -19,7 +19,7 @@ def inspect(
         str | None, typer.Argument(help="The text, or - for standard input; or use --jsonl or --chat.")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="The client half of a split; default: the default model's.")
+        Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")
     ] = None,
     policy: Annotated[
         str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
@@ -44,7 +44,7 @@ def inspect(
         raise InputError("Give one of TEXT, --jsonl FILE and --chat FILE.")
     chosen = policy_of(policy)
     requests = _requests(text, jsonl, chat)
-    table = open_bundle(bundle or embedded_split() / "client").table
+    table = open_bundle(bundle or default_split("client") / "client").table
     detectors = detectors_for(chosen)
     for request in requests:
         seen = look(request, chosen, detectors, table)
@@ -91,14 +91,18 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Run the main job: engine and gateway on free ports, three prompts through the `openai` client."""
+    """Do six jobs with the default model: engine and gateway on free ports, the `openai` client, streamed answers."""
     from cmif.cli.demo import run
 
-    split = embedded_split()
-    told = run(split)
+    split = default_split("client", "server")
     if as_json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(run(split), ensure_ascii=False) + "\n")
         return
-    from cmif.cli.render import demonstration
+    from cmif.cli.render import Demonstration
 
-    demonstration(told)
+    show = Demonstration()
+    try:
+        told = run(split, show.typed, show.streamed, show.answered)
+    finally:
+        show.close()
+    show.end(told["model"])

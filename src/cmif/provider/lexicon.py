@@ -1,8 +1,8 @@
 """The public lexicon a privacy table is built over, and its words as vectors of the model being split.
 
-The words and their counts are those of public text (``data/words.tsv.gz``, made by ``training/lexicon.py``): never of
+The words and their counts are those of public text (``data/words.tsv.gz``, made by ``lexicon/words.py``): never of
 anybody's prompts, so the table is independent of every input. So are the synonyms and antonyms that counter-fitting
-takes (``data/constraints.txt.gz``, made by ``training/constraints.py``).
+takes (``data/constraints.txt.gz``, made by ``lexicon/constraints.py``).
 """
 
 from __future__ import annotations

@@ -1,15 +1,22 @@
 """`cmif split`: a checkpoint becomes a client bundle (enclave) and a server body (engine).
 
-Nothing is written at the destination until both halves are complete and the engine has shown that it computes the same
-logits from our rows as from token ids.
+Everything that can be wrong with a checkpoint is looked for before any long work. Nothing is written at the destination
+until a half is complete; the engine's half only after it has shown that it computes the same logits from our rows as
+from token ids.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
+import signal
 import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,89 +25,106 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmif.enclave.bundle import FILES, FORMAT, MANIFEST, ROWS, TABLE, TEMPLATE, TOKENIZER
-from cmif.enclave.tokenise import Tokeniser
-from cmif.errors import BundleError, InputError
+from cmif.errors import BundleError, InputError, MechanismError
 from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K, build_table
+from cmif.privacy.laws.base import check_epsilon
 from cmif.privacy.table import Table
 from cmif.privacy.vectors import centred_rows, frequency_weights
-from cmif.provider.architectures import require_row_lookup
-from cmif.provider.checkpoint import embedding_rows, header, weight_files
+from cmif.provider.checkpoint import embedding_rows, read_directory
+from cmif.provider.gguf_file import is_gguf, read_gguf
 from cmif.provider.lexicon import public_lexicon, word_space, word_vectors
+from cmif.provider.source import Source, checked, float_blocks, quiet, require_finite, require_packages
 
 BODY = "body.json"
+CLIENT, SERVER = "client", "server"
+Report = Callable[[str], None]
 _MAX_FP32_PARAMETERS = 2_000_000_000
-_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
+_TABLE_BYTES = 64_000_000  # tokenizer and table, generously
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where the halves are, the digest they share, and the largest difference the self-test saw (0 is exact)."""
+    """Where the halves are, the digest they share, and the largest difference the self-test saw (0 is exact; None if
+    no server half was asked for). ``warnings``: what the person who split should know."""
 
     client: Path
     server: Path
     model: str
-    self_test: float
+    self_test: float | None
+    warnings: tuple[str, ...]
 
 
-def split(model: str, out: Path, *, k: int = DEFAULT_K, epsilon: float = DEFAULT_EPSILON) -> Split:
-    """Split ``model`` (a Hugging Face directory or hub id) into ``out/client`` and ``out/server``.
+def split(
+    model: str,
+    out: Path,
+    *,
+    k: int = DEFAULT_K,
+    epsilon: float = DEFAULT_EPSILON,
+    name: str | None = None,
+    halves: Sequence[str] = (CLIENT, SERVER),
+    report: Report = lambda stage: None,
+) -> Split:
+    """Split ``model`` (a Hugging Face directory, a GGUF file or a hub id) into ``out/client`` and ``out/server``.
 
-    ``k`` and ``epsilon`` are those of the privacy table: words a bucket has at least, eps_in of one word.
+    ``k`` and ``epsilon`` are those of the privacy table: words a bucket has at least, eps_in of one word. ``name``:
+    what the gateway calls the model. ``halves``: which to make; a client half alone needs no torch, and its digest is
+    that of the full split. ``report`` is told of each step as it begins.
 
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
-    directory that is not a model or an ``out`` that already holds a split, :class:`MechanismError` for ``k`` and
-    ``epsilon`` that give no table, :class:`BundleError` if the self-test fails.
+    checkpoint that is damaged, incomplete or quantised, for ``k`` or ``epsilon`` that give no table, for an ``out``
+    that already holds a half, cannot be written or has no room, :class:`BundleError` if the self-test fails.
     """
-    source = _resolve(model)
-    for half in ("client", "server"):
+    if SERVER in halves:
+        require_packages("torch", "transformers", "safetensors", "accelerate", extra="server")
+    _check_table(k, epsilon)
+    if name is not None and not _NAME.fullmatch(name):
+        raise InputError("--name takes letters, digits and . _ - / : only, 128 at most.")
+    for half in halves:
         if (out / half).exists():
             raise InputError(
                 f"{half!r} already exists in the output directory.",
                 hint="Choose another, or remove it first.",
             )
-    config = _config(source)
-    architecture = require_row_lookup(config)
-    rows = embedding_rows(source)
-    _check_sizes(config, rows)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".cmif-split-", dir=out.parent) as scratch:
-        client, server = Path(scratch) / "client", Path(scratch) / "server"
-        client.mkdir()
-        digest = _model_digest(config, rows)
-        norm = float(np.sqrt(max(np.square(block).sum(axis=1).max() for block in _float_blocks(rows))))
-        shared = {"format": FORMAT, "model": digest, "hidden": rows.shape[1], "vocab": rows.shape[0],
-                  "context": int(config["max_position_embeddings"]), "max_norm": norm}  # fmt: skip
-        tokeniser, special = _write_client(client, source, rows)
-        _table(tokeniser, rows, digest, k, epsilon).save(client / TABLE)
-        manifest = {
-            **shared,
-            "name": source.name,
-            "architecture": architecture,
-            "eos": _eos(source, config),
-            "special": special,
+    source = checked(_read(model))
+    with _scratch(out, _bytes(source, halves)) as scratch:
+        report(f"reading {source.name}: {source.rows.shape[0]:,} rows of {source.rows.shape[1]:,}")
+        require_finite(source.rows)
+        digest = _model_digest(source)
+        shared = {
+            "format": FORMAT,
+            "model": digest,
+            "hidden": source.rows.shape[1],
+            "vocab": source.rows.shape[0],
+            "context": int(source.config["max_position_embeddings"]),
+            "max_norm": _max_norm(source.rows),
         }
-        _write_json(client / MANIFEST, {**manifest, "files": _hashes(client, FILES)})
-        _write_server(server, source)
-        names = sorted(path.name for path in server.iterdir())
-        difference = _self_test(server, rows, small=_parameters(source) <= _MAX_FP32_PARAMETERS)
-        _write_json(server / BODY, {**shared, "files": _hashes(server, tuple(names))})
+        difference = None
+        if SERVER in halves:
+            difference = _write_server(scratch / SERVER, source, shared, report)
+        if CLIENT in halves:
+            _write_client(scratch / CLIENT, source, shared, name, k, epsilon, report)
         out.mkdir(exist_ok=True)
-        client.rename(out / "client")
-        server.rename(out / "server")
-    return Split(out / "client", out / "server", digest, difference)
+        for half in halves:
+            (scratch / half).rename(out / half)
+    return Split(out / CLIENT, out / SERVER, digest, difference, source.warnings)
 
 
-def _resolve(model: str) -> Path:
+def _read(model: str) -> Source:
     path = Path(model)
     if path.is_dir():
-        return path
+        return read_directory(path)
+    if is_gguf(path):
+        return read_gguf(path)
     if path.exists() or model.startswith((".", "/")) or model.count("/") != 1:
-        raise InputError("MODEL is neither a directory nor a hub id such as 'org/name'.")
+        raise InputError("MODEL is neither a directory, nor a GGUF file, nor a hub id such as 'org/name'.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
+        return read_directory(
+            Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
+        )
     except (HfHubHTTPError, OSError, ValueError):
         raise InputError(
             "The model hub did not give that model.",
@@ -108,103 +132,125 @@ def _resolve(model: str) -> Path:
         ) from None
 
 
-def _config(source: Path) -> dict[str, Any]:
+def _check_table(k: int, epsilon: float) -> None:
     try:
-        config: dict[str, Any] = json.loads((source / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        raise InputError("The model directory has no readable config.json.") from None
-    return config
-
-
-def _check_sizes(config: dict[str, Any], rows: NDArray[np.uint16]) -> None:
-    expected = (config.get("vocab_size"), config.get("hidden_size"))
-    if rows.shape != expected:
+        check_epsilon(epsilon)
+    except MechanismError as error:
+        raise InputError(error.message, hint=error.hint) from None
+    _, sizes = np.unique(public_lexicon().classes, return_counts=True)
+    if not 2 <= k <= sizes.min():
         raise InputError(
-            f"The embedding table is {rows.shape}, config.json says {expected}.",
-            hint="The checkpoint is damaged.",
-        )
-    if any(not np.isfinite(block).all() for block in _float_blocks(rows)):
-        raise InputError(
-            "The embedding table holds NaN or infinite numbers.", hint="The checkpoint is damaged."
+            f"k must be between 2 and {sizes.min()}, the smallest class of the public word list; it is {k}."
         )
 
 
-def _float_blocks(rows: NDArray[np.uint16], size: int = 8192) -> list[NDArray[np.float32]] | Any:
-    return ((rows[i : i + size].astype(np.uint32) << 16).view(np.float32) for i in range(0, len(rows), size))
+def _bytes(source: Source, halves: Sequence[str]) -> int:
+    return (source.body_bytes if SERVER in halves else 0) + (
+        source.rows.nbytes + _TABLE_BYTES if CLIENT in halves else 0
+    )
 
 
-def _model_digest(config: dict[str, Any], rows: NDArray[np.uint16]) -> str:
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(rows).data)
+@contextmanager
+def _scratch(out: Path, needed: int) -> Iterator[Path]:
+    """A folder beside ``out`` that is gone however the block ends, by SIGTERM too."""
+    existing = next(folder for folder in (out.parent, *out.parent.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise InputError(
+            f"The halves need {needed / 1e9:.1f} GB, the output's disk has {free / 1e9:.1f} GB free.",
+            hint="Free some, or give an --out on another disk.",
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists() and not (out.is_dir() and os.access(out, os.W_OK)):
+            raise PermissionError(13, "not a writable directory")
+        folder = tempfile.TemporaryDirectory(prefix=".cmif-split-", dir=out.parent)
+    except OSError as error:
+        raise InputError(
+            f"The output directory cannot be written ({error.strerror}).", hint="Give another --out."
+        ) from None
+    with folder as scratch, _terminable():
+        yield Path(scratch)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that what cleans up runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _model_digest(source: Source) -> str:
+    digest = hashlib.sha256(json.dumps(source.config, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(source.rows).data)
     return digest.hexdigest()
 
 
-def _parameters(source: Path) -> int:
-    return sum(int(np.prod(t["shape"])) for path in weight_files(source) for t in header(path)[0].values())
+def _max_norm(rows: NDArray[np.uint16]) -> float:
+    return float(np.sqrt(max(np.square(block).sum(axis=1).max() for block in float_blocks(rows))))
 
 
-def _eos(source: Path, config: dict[str, Any]) -> list[int]:
-    generation = source / "generation_config.json"
-    eos = json.loads(generation.read_text("utf-8")).get("eos_token_id") if generation.is_file() else None
-    eos = config.get("eos_token_id") if eos is None else eos
-    return [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+def _write_client(
+    client: Path,
+    source: Source,
+    shared: dict[str, Any],
+    name: str | None,
+    k: int,
+    epsilon: float,
+    report: Report,
+) -> None:
+    client.mkdir()
+    (client / TOKENIZER).write_text(source.tokenizer, "utf-8")
+    (client / TEMPLATE).write_text(source.template, "utf-8")
+    with (client / ROWS).open("wb") as file:
+        np.ascontiguousarray(source.rows).astype("<u2", copy=False).tofile(file)
+    _table(source, str(shared["model"]), k, epsilon, report).save(client / TABLE)
+    manifest = {
+        **shared,
+        "name": name or source.name,
+        "architecture": source.architecture,
+        "eos": list(source.eos),
+        "special": dict(source.special),
+    }
+    _write_json(client / MANIFEST, {**manifest, "files": _hashes(client, FILES)})
 
 
-def _table(tokeniser: Tokeniser, rows: NDArray[np.uint16], digest: str, k: int, epsilon: float) -> Table:
+def _table(source: Source, digest: str, k: int, epsilon: float, report: Report) -> Table:
     lexicon = public_lexicon()
-    vectors = word_space(centred_rows(word_vectors(lexicon.words, tokeniser, rows)), lexicon.words)
+    report(f"the privacy table: {len(lexicon.words):,} public words as vectors of this model")
+    vectors = word_space(
+        centred_rows(word_vectors(lexicon.words, source.tokeniser(), source.rows)), lexicon.words
+    )
+    report(f"the privacy table: buckets of at least {k} words and their certificate (the longest step)")
     weights = frequency_weights(lexicon.counts)
     return build_table(
         lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, weights=weights
     )
 
 
-def _write_client(client: Path, source: Path, rows: NDArray[np.uint16]) -> tuple[Tokeniser, dict[str, str]]:
-    """Rows, tokenizer and chat template; the tokeniser they make, and the special tokens' texts by name."""
-    if not (source / TOKENIZER).is_file():
-        raise InputError(
-            "The model directory has no tokenizer.json.", hint="Save the tokenizer in its fast form."
-        )
-    shutil.copyfile(source / TOKENIZER, client / TOKENIZER)
-    settings_file = source / "tokenizer_config.json"
-    settings = json.loads(settings_file.read_text("utf-8")) if settings_file.is_file() else {}
-    special = {name: _token_text(settings[name]) for name in _SPECIAL if settings.get(name)}
-    template_file = source / TEMPLATE
-    template = (
-        template_file.read_text("utf-8") if template_file.is_file() else settings.get("chat_template") or ""
-    )
-    (client / TEMPLATE).write_text(template if isinstance(template, str) else "", "utf-8")
-    with (client / ROWS).open("wb") as file:
-        np.ascontiguousarray(rows).astype("<u2", copy=False).tofile(file)
-    tokeniser = Tokeniser(
-        (client / TOKENIZER).read_text("utf-8"), template if isinstance(template, str) else "", special
-    )
-    if tokeniser.vocab > rows.shape[0]:
-        raise InputError(f"The tokenizer has {tokeniser.vocab} ids, the table only {rows.shape[0]} rows.")
-    return tokeniser, special
-
-
-def _token_text(token: str | dict[str, Any]) -> str:
-    return token if isinstance(token, str) else str(token["content"])
-
-
-def _write_server(server: Path, source: Path) -> None:
-    """The model in bfloat16: copied where it already is, re-saved where it is not."""
+def _write_server(server: Path, source: Source, shared: dict[str, Any], report: Report) -> float:
+    report(f"the engine's half: {source.parameters / 1e6:,.0f} million parameters in bfloat16")
     server.mkdir()
-    if all(t["dtype"] == "BF16" for path in weight_files(source) for t in header(path)[0].values()):
-        names = [path.name for path in weight_files(source)]
-        names += [
-            n
-            for n in ("config.json", "generation_config.json", "model.safetensors.index.json")
-            if (source / n).is_file()
-        ]
-        for name in names:
-            shutil.copyfile(source / name, server / name)
-        return
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16).save_pretrained(server)
+    source.write_body(server)
+    if not np.array_equal(embedding_rows(server), source.rows):
+        raise BundleError(
+            "The two halves would hold different embedding rows.", hint="Report the model's format."
+        )
+    names = sorted(path.name for path in server.iterdir())
+    report("the self-test: logits from rows against logits from token ids")
+    difference = _self_test(server, source.rows, small=source.parameters <= _MAX_FP32_PARAMETERS)
+    _write_json(server / BODY, {**shared, "files": _hashes(server, tuple(names))})
+    return difference
 
 
 def _self_test(server: Path, rows: NDArray[np.uint16], *, small: bool) -> float:
@@ -212,9 +258,10 @@ def _self_test(server: Path, rows: NDArray[np.uint16], *, small: bool) -> float:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        server, dtype=torch.float32 if small else torch.bfloat16
-    ).eval()
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            server, dtype=torch.float32 if small else torch.bfloat16
+        ).eval()
     ids = np.linspace(0, rows.shape[0] - 1, num=24, dtype=np.int64)
     embeds = torch.from_numpy((rows[ids].astype(np.uint32) << 16).view(np.float32))[None].to(model.dtype)
     with torch.inference_mode():

@@ -50,3 +50,13 @@ def test_an_unknown_shape_is_refused_by_name() -> None:
 def test_prose_goes_round() -> None:
     assert prose(3, len(WORDS) - 1).split() == [WORDS[-1], WORDS[0], WORDS[1]]
     assert len(prose(2000).split()) == 2000
+
+
+def test_the_default_tokenizer_is_cut_to_a_small_vocabulary(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    out = write_model("tiny", tmp_path)
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    assert tokenizer.get_vocab_size() == SHAPES["tiny"]["vocab_size"] == 32000
+    text = "The cardiologist's electrocardiogram, 漢字 and 12,345."
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text

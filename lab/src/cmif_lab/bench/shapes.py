@@ -1,14 +1,13 @@
 """Random-weight models of named shapes, so that speed can be measured without a download.
 
 Sizes are those of the published `config.json` files. The weights are noise and so is what such a model
-answers; the tokenizer is the embedded default model's, whose ids all lie inside every shape's vocabulary.
+answers; the tokenizer is SmolLM2's, cut to the shape's vocabulary.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +68,15 @@ def write_model(shape: str, out: Path, tokenizer: Path | None = None) -> Path:
     """A Hugging Face directory of ``shape`` in bf16 at ``out``, one file a layer; nothing larger is ever in
     memory.
 
-    ``tokenizer`` is a directory with a `tokenizer.json`; None takes the embedded default model's.
+    ``tokenizer`` is a directory with a `tokenizer.json`; None takes SmolLM2's, cut to the shape's
+    vocabulary.
     """
     import torch
     from safetensors.torch import save_file
 
     config = config_of(shape)
     out.mkdir(parents=True, exist_ok=True)
-    _copy_tokenizer(tokenizer, out)
+    _copy_tokenizer(tokenizer, out, config["vocab_size"])
     generator = torch.Generator().manual_seed(0)
     shards: dict[str, dict[str, Any]] = {}
     for name, size in _tensors(config):
@@ -136,13 +136,27 @@ def _size(shape: tuple[int, ...]) -> int:
     return size
 
 
-def _copy_tokenizer(source: Path | None, out: Path) -> None:
-    with as_file(files("cmif.provider").joinpath("data/default")) as default:
-        origin = source or default
-        if not (origin / "tokenizer.json").is_file():
-            raise InputError(
-                "There is no tokenizer for a random model.", hint="Give a model directory instead."
-            )
-        for name in TOKENIZER_FILES:
-            if (origin / name).is_file():
-                shutil.copyfile(origin / name, out / name)
+def _copy_tokenizer(source: Path | None, out: Path, vocab: int) -> None:
+    if source is None:
+        from cmif.provider.default import default_file
+        from cmif.provider.gguf_file import read_gguf
+
+        default = read_gguf(default_file())
+        (out / "tokenizer.json").write_text(_first(default.tokenizer, vocab), "utf-8")
+        settings = {**default.special, "chat_template": default.template}
+        (out / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+        return
+    if not (source / "tokenizer.json").is_file():
+        raise InputError("There is no tokenizer for a random model.", hint="Give a model directory instead.")
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+
+
+def _first(tokenizer: str, vocab: int) -> str:
+    """A BPE's first ``vocab`` ids: merges come in the order of their results, so the rest is still a BPE."""
+    settings = json.loads(tokenizer)
+    bpe = settings["model"]
+    bpe["vocab"] = {token: i for token, i in bpe["vocab"].items() if i < vocab}
+    bpe["merges"] = [pair for pair in bpe["merges"] if "".join(pair) in bpe["vocab"]]
+    return json.dumps(settings)

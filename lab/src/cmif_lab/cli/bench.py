@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from cmif.cli.options import embedded_split
+from cmif.cli.options import default_split
 from cmif.errors import InputError
 
 Number = TypeVar("Number", int, float)
@@ -22,7 +22,7 @@ def bench(
     ] = "plain,cmif",
     engine: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
     model: Annotated[
-        Path | None, typer.Option(help="A model directory or a split; default: the embedded one.")
+        Path | None, typer.Option(help="A model directory or a split; default: SmolLM2's.")
     ] = None,
     shape: Annotated[
         str | None, typer.Option(help="Random weights of a named shape, such as llama-3.2-1b.")
@@ -42,7 +42,7 @@ def bench(
     from cmif_lab.bench.report import markdown, svg
 
     if model is None and shape is None:
-        model = embedded_split()
+        model = default_split("client", "server")
     result = run_bench(
         placements=placement.split(","),
         engine=engine,

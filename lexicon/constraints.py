@@ -3,7 +3,7 @@
 They are facts about English collected by Mrksic et al. 2016 (PPDB, WordNet; nmrksic/counter-fitting, Apache-2.0),
 cut to the words of the public list.
 
-    python -m training.constraints [--data DIR] [--out constraints.txt.gz]
+    python -m lexicon.constraints [--data DIR] [--out constraints.txt.gz]
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cmif.provider.lexicon import public_lexicon
-from training.lexicon import OUT as WORDS
-from training.lexicon import compress
-from training.sources import DATA
+from lexicon.sources import DATA
+from lexicon.words import OUT as WORDS
+from lexicon.words import compress
 
 OUT = WORDS.with_name("constraints.txt.gz")
 FILES = {"+": ("ppdb_synonyms.txt",), "-": ("ppdb_antonyms.txt", "wordnet_antonyms.txt")}

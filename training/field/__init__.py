@@ -1,1 +1,0 @@
-"""The generated field: short documents of three trades and conversations about them."""
