@@ -34,7 +34,8 @@ PROMPTS = [
 ]
 
 
-@pytest.mark.parametrize("which", ["tiny", "default"])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("which", ["tiny", pytest.param("default", marks=pytest.mark.slow)])
 def test_greedy_output_equals_generate_on_20_prompts(
     which: str, request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path
 ) -> None:
