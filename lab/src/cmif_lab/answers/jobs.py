@@ -65,7 +65,7 @@ def _nq(data: Path, count: int) -> list[Job]:
     for number, row in _sample(_json_lines(data / "nq_open" / "dev_first_half.jsonl"), count):
         question = casing.cased(row["question"], known)
         masked = f"{mask_entities(question)} {ask}"
-        jobs.append(Job("nq", number, f"{question} {ask}", masked, ask, tuple(row["answer"]), (), 32))
+        jobs.append(Job("nq", number, f"{question} {ask}", masked, ask, tuple(row["answer"]), (), 24))
     return jobs
 
 
@@ -75,7 +75,7 @@ def _gsm8k(data: Path, count: int) -> list[Job]:
     for number, row in _sample(_json_lines(data / "gsm8k" / "test_first_half.jsonl"), count):
         question, truth = row["question"], row["answer"].rpartition("####")[2].strip()
         masked = f"{mask_entities(question)}\n\n{ask}"
-        jobs.append(Job("gsm8k", number, f"{question}\n\n{ask}", masked, ask, (truth,), (), 160))
+        jobs.append(Job("gsm8k", number, f"{question}\n\n{ask}", masked, ask, (truth,), (), 128))
     return jobs
 
 
@@ -85,7 +85,7 @@ def _notes(_data: Path, count: int) -> list[Job]:
         ask = f"{note.question} Answer in a few words."
         masked = f"{_mask_parts(note.text, note.private)}\n\n{ask}"
         jobs.append(
-            Job("notes", number, f"{note.text}\n\n{ask}", masked, ask, (note.truth,), note.private, 32)
+            Job("notes", number, f"{note.text}\n\n{ask}", masked, ask, (note.truth,), note.private, 24)
         )
     return jobs
 
@@ -113,7 +113,7 @@ def _pupa(data: Path, count: int) -> list[Job]:
     for number, row in _sample(rows, count):
         nothing = f"Please help me with {row['predicted_category']}."
         masked = row["redacted_query"].replace("[REDACTED]", MASK)
-        jobs.append(Job("pupa", number, row["user_query"], masked, nothing, (), _units(row), 96))
+        jobs.append(Job("pupa", number, row["user_query"], masked, nothing, (), _units(row), 80))
     return jobs
 
 
