@@ -152,7 +152,8 @@ def _bar(asks: Sequence[Ask]) -> Any:
 
 async def _ask(client: AsyncOpenAI, model: str, ask: Ask, bar: Any) -> Answer:
     """Streamed, so that the bar moves with the tokens and knows the time left within seconds."""
-    text, told, pieces = "", {}, 0
+    text, pieces = "", 0
+    told: dict[str, Any] = {}
     try:
         stream = await client.chat.completions.create(
             model=model,

@@ -15,15 +15,22 @@ HEADS = {"off": "off (clean)", MASKED: "masked", NOTHING: "nothing sent", AGAIN:
 
 
 def contract(
-    table: Sequence[Line], epsilons: Mapping[str, float], command: str, model: str
+    table: Sequence[Line],
+    epsilons: Mapping[str, float],
+    refusals: Mapping[str, int],
+    command: str,
+    model: str,
 ) -> dict[str, Any]:
     """What ``cmif eval answers --json`` prints: {"model", "command", "lines": [{"task", "metric", "count",
-    "reference", "cells": {arm: {"mean", "difference", "low", "high"}}}], "epsilon": {arm: mean a request}}."""
+    "reference", "cells": {arm: {"mean", "difference", "low", "high"}}}], "epsilon": {arm: mean a request}, "refused":
+    {arm: requests}}.
+    """
     return {
         "model": model,
         "command": command,
         "lines": [asdict(line) for line in table],
         "epsilon": dict(epsilons),
+        "refused": dict(refusals),
     }
 
 
@@ -37,6 +44,8 @@ def markdown(told: Mapping[str, Any]) -> str:
         rows.append([line.task, line.metric, str(line.count), *cells])
     spent = [f"{told['epsilon'][arm]:.1f}" if arm in told["epsilon"] else "" for arm in arms]
     rows.append(["all", "epsilon a request", "", *spent])
+    if told["refused"]:
+        rows.append(["all", "requests refused", "", *(str(told["refused"].get(arm, 0)) for arm in arms)])
     body = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return f"```\n{told['command']}\n```\n\nModel: {told['model']}. {_LEGEND}\n\n{body}\n"
 

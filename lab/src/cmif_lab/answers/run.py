@@ -38,4 +38,7 @@ def evaluate(
     models.locate("minilm")  # its absence is said before an hour of questions, not after
     asks = plan(jobs, list(servers))
     answers = asyncio.run(collect(asks, servers, kept))
-    return report.contract(table.lines(asks, answers, minilm), table.epsilons(asks, answers), command, model)
+    lines = table.lines(asks, answers, minilm)
+    return report.contract(
+        lines, table.epsilons(asks, answers), table.refusals(asks, answers), command, model
+    )

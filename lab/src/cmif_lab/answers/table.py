@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,11 @@ def epsilons(asks: Sequence[Ask], answers: Mapping[str, Answer]) -> dict[str, fl
         if epsilon is not None:
             spent.setdefault(ask.arm, []).append(epsilon)
     return {arm: float(np.mean(values)) for arm, values in spent.items()}
+
+
+def refusals(asks: Sequence[Ask], answers: Mapping[str, Answer]) -> dict[str, int]:
+    """How many requests of each arm were refused; their answers count as empty."""
+    return dict(Counter(ask.arm for ask in asks if answers[ask.key].error))
 
 
 def _line(task: str, metric: str, scores: Mapping[str, np.ndarray], reference: str) -> Line:
