@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -104,8 +105,9 @@ async def collect(asks: Sequence[Ask], servers: Mapping[str, str], path: Path) -
     what was answered by then is in the file.
     """
     kept = read(path)
+    key = os.environ.get("OPENAI_API_KEY", "none")
     clients = {
-        name: AsyncOpenAI(base_url=f"{url}/v1", api_key="eval", max_retries=1, timeout=600)
+        name: AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=1, timeout=600)
         for name, url in servers.items()
     }
     try:

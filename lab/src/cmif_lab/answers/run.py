@@ -28,9 +28,7 @@ def _encoder() -> models.Model:
     return models.load("minilm")
 
 
-def evaluate(
-    jobs: Sequence[Job], servers: Mapping[str, str], kept: Path, command: str, model: str
-) -> dict[str, Any]:
+def evaluate(jobs: Sequence[Job], servers: Mapping[str, str], kept: Path, command: str) -> dict[str, Any]:
     """Ask ``jobs`` of every server and the unprotected baselines; :func:`report.contract` of the outcome.
 
     ``kept``: the file of answers, read first and added to. Raises InputError, EngineUnavailableError.
@@ -38,7 +36,10 @@ def evaluate(
     models.locate("minilm")  # its absence is said before an hour of questions, not after
     asks = plan(jobs, list(servers))
     answers = asyncio.run(collect(asks, servers, kept))
-    lines = table.lines(asks, answers, minilm)
     return report.contract(
-        lines, table.epsilons(asks, answers), table.refusals(asks, answers), command, model
+        table.lines(asks, answers, minilm),
+        table.epsilons(asks, answers),
+        table.refusals(asks, answers),
+        command,
+        answers[asks[0].key].model,
     )

@@ -23,7 +23,7 @@ def answers(
     base_url: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=URL of a running OpenAI endpoint, once an arm; `off` is the unprotected one."
+            help="NAME=URL of a running OpenAI endpoint, once a column; `off`: unprotected. Key: OPENAI_API_KEY."
         ),
     ] = None,
     policy: Annotated[
@@ -46,12 +46,15 @@ def answers(
     kept = out / f"{name}.jsonl"
     command = shlex.join(["cmif", *sys.argv[1:]])
     if base_url:
-        urls = servers.parse(base_url)
-        told = run.evaluate(asked, urls, kept, command, "behind the given endpoints")
+        told = run.evaluate(asked, servers.parse(base_url), kept, command)
     else:
         split = model or embedded_split()
+        if not (split / "client" / "manifest.json").is_file():
+            raise InputError(
+                "--model is not a split: it has no client/manifest.json", hint="make one: cmif split"
+            )
         with servers.started(split, policy.split(","), out / f"{name}.log") as urls:
-            told = run.evaluate(asked, urls, kept, command, _name(split))
+            told = run.evaluate(asked, urls, kept, command)
     report.write(told, out, name)
     typer.echo(json.dumps(told) if as_json else report.markdown(told))
 
@@ -66,12 +69,3 @@ def _counts(given: str) -> dict[str, int]:
             raise InputError("--task takes NAME or NAME:COUNT, comma-separated")
         counts[task] = int(count) if colon else TASKS.get(task, (0,))[0]
     return counts
-
-
-def _name(split: Path) -> str:
-    manifest = split / "client" / "manifest.json"
-    if not manifest.is_file():
-        raise InputError(
-            "--model is not a split: it has no client/manifest.json", hint="make one: cmif split"
-        )
-    return str(json.loads(manifest.read_text("utf-8"))["name"])
