@@ -66,6 +66,12 @@ def test_a_file_of_another_format_is_said_without_its_text(data: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_files_without_a_question_are_said(data: Path) -> None:
+    (data / "nq_open" / "dev_first_half.jsonl").write_text("\n", "utf-8")
+    with pytest.raises(InputError, match="hold no question"):
+        load(data, {"nq": 3})
+
+
 def test_the_real_files_read(shared_dir: Path) -> None:
     jobs = load(shared_dir / "data", {"nq": 5, "gsm8k": 5, "summaries": 5, "pupa": 5})
     assert len(jobs) == 20

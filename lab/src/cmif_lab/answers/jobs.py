@@ -144,9 +144,12 @@ def load(data: Path | None, counts: dict[str, int]) -> list[Job]:
         if data is None and task != "notes":
             raise InputError(f"task {task!r} needs a folder of files", hint="give it with --data DIR")
         try:
-            jobs += TASKS[task][1](data or Path(), count)
+            found = TASKS[task][1](data or Path(), count)
         except (ValueError, KeyError, csv.Error) as error:
             raise InputError(f"a file of {task} does not follow the format: {type(error).__name__}") from None
+        if not found:
+            raise InputError(f"the files of {task} hold no question")
+        jobs += found
     return jobs
 
 
