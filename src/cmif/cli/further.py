@@ -21,7 +21,9 @@ LAB = ("bench", "eval")
 
 
 class Commands(TyperGroup):
-    """The product's commands, then those of the entry points ``cmif.commands`` (each a function for typer)."""
+    """The product's commands, then those of the entry points ``cmif.commands`` (each a function for typer, or an app
+    of it).
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         own = super().list_commands(ctx)
@@ -32,8 +34,11 @@ class Commands(TyperGroup):
         if own is not None:
             return own
         for point in entry_points(group=GROUP, name=cmd_name):
+            loaded = point.load()
+            if isinstance(loaded, typer.Typer):
+                return get_command(loaded)
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            alone.command(name=cmd_name)(point.load())
+            alone.command(name=cmd_name)(loaded)
             return get_command(alone)
         if cmd_name in LAB:
             raise InputError(

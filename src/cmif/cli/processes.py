@@ -8,21 +8,24 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from cmif.errors import CmifError
 
 
 @contextmanager
-def server(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+def server(
+    *arguments: str, environment: dict[str, str] | None = None, log: IO[bytes] | None = None
+) -> Iterator[dict[str, Any]]:
     """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "port" and "pid" added.
 
-    Raises :class:`CmifError` if the process ends without becoming ready; what it said is on our standard error.
+    Raises :class:`CmifError` if the process ends without becoming ready; what it said is in ``log``, or on our
+    standard error.
     """
     command: Sequence[str] = [sys.executable, "-m", "cmif", *arguments]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log, text=True, env=environment
     )
     try:
         assert process.stdout is not None

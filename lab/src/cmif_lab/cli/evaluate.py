@@ -1,4 +1,4 @@
-"""`cmif eval`: the privacy-utility experiments."""
+"""`cmif eval TASK`: the privacy-utility experiments; `cmif eval answers` is beside them (:mod:`answers`)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,37 @@ import shlex
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cmif.errors import InputError
+from cmif_lab.cli.answers import answers
 
 
-def evaluate(
+class _TaskOrAnswers(TyperGroup):
+    """`cmif eval answers ...` is that command; whatever else follows `cmif eval` belongs to the one of the tasks."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args[:1] == ["answers"] else ["task", *args])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == "task" else name), command, rest
+
+
+evaluate = typer.Typer(
+    cls=_TaskOrAnswers,
+    help="Measure mechanisms on a task, or (`cmif eval answers`) what protection costs a model's answers.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+evaluate.command(name="answers")(answers)
+
+
+@evaluate.command(name="task")
+def experiment(
     task: Annotated[
         str, typer.Argument(help="sst2, qnli, mrpc, stsb, medical, financial, legal, or an installed one.")
     ],
@@ -56,7 +79,10 @@ def evaluate(
     name: Annotated[str, typer.Option(help="Name of the report's files.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure mechanisms on a task: accuracy, every attack, and what an audit refutes."""
+    """Measure mechanisms on a task: accuracy, every attack, and what an audit refutes.
+
+    `cmif eval answers --help`: what protection costs a real model in its answers.
+    """
     from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
     from cmif_lab.eval import report, run, settings
 
