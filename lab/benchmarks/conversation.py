@@ -26,8 +26,9 @@ from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
 
 TURNS, CHATS, CHARGES, ROWS = 8, 25, 200, 1_000_000
-WORDS = ["patient", "severe", "pain", "doctor", "letter", "river", "bridge", "castle", "garden", "window", "market", "weather", "lawyer", "contract", "refund"]
-SANITISING = ("recall", "detect", "sanitise")
+WORDS = ["patient", "severe", "pain", "doctor", "letter", "river", "bridge", "castle", "garden", "window", "market",
+         "weather", "lawyer", "contract", "refund"]  # fmt: skip
+
 
 
 class CpuWatch:

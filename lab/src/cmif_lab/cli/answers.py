@@ -39,7 +39,7 @@ def answers(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Ask a real model the same questions unprotected and under each policy: answers, leaks, paired differences."""
-    from cmif.cli.options import embedded_split
+    from cmif.cli.options import default_split
     from cmif_lab.answers import jobs, report, run, servers
 
     asked = jobs.load(data, _counts(task))
@@ -48,7 +48,7 @@ def answers(
     if base_url:
         told = run.evaluate(asked, servers.parse(base_url), kept, command)
     else:
-        split = model or embedded_split()
+        split = model or default_split()
         if not (split / "client" / "manifest.json").is_file():
             raise InputError(
                 "--model is not a split: it has no client/manifest.json", hint="make one: cmif split"
