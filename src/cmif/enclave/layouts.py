@@ -14,7 +14,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _GROUP = re.compile(r"[^\W_]+")
 _FIGURES = re.compile(r"(\d{1,4})[./-] ?(\d{1,2})[./-] ?(\d{1,4})")
 _WORDS = (
-    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of)? (?P<m>[A-Za-z]{3,9})\.?,? (?P<y>\d{4})"),
+    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of)?[ -](?P<m>[A-Za-z]{3,9})\.?,?[ -](?P<y>\d{4})"),
     re.compile(r"(?P<m>[A-Za-z]{3,9})\.? (?P<d>\d{1,2})(?:st|nd|rd|th)?,? (?P<y>\d{4})"),
 )
 

@@ -31,7 +31,7 @@ class Policy:
     surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
     for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
-    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), everything by default; ``row_noise`` epsilon
+    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``row_noise`` epsilon
     per unit of Euclidean distance for metric-DP noise on the rows, ``None`` for none.
     """
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterable
 from enum import StrEnum
 
+from cmif.enclave.detect.data import entries
 from cmif.enclave.surrogates.lists import (
     RandBelow,
     Relation,
@@ -31,124 +32,6 @@ class Part(StrEnum):
     INITIALS = "initials"  # with the surname behind them
 
 
-_HEADS = frozenset(
-    [
-        "academy",
-        "agency",
-        "airlines",
-        "airport",
-        "association",
-        "authority",
-        "bakery",
-        "bank",
-        "bar",
-        "brewery",
-        "cafe",
-        "center",
-        "centre",
-        "charity",
-        "church",
-        "clinic",
-        "club",
-        "college",
-        "commission",
-        "committee",
-        "constabulary",
-        "consulting",
-        "cooperative",
-        "council",
-        "county",
-        "court",
-        "credit",
-        "dental",
-        "department",
-        "dispensary",
-        "district",
-        "embassy",
-        "estate",
-        "farm",
-        "federation",
-        "foundation",
-        "fund",
-        "garage",
-        "group",
-        "gym",
-        "health",
-        "hospice",
-        "hospital",
-        "hotel",
-        "infirmary",
-        "institute",
-        "insurance",
-        "kindergarten",
-        "laboratories",
-        "laboratory",
-        "labs",
-        "law",
-        "legal",
-        "library",
-        "logistics",
-        "management",
-        "media",
-        "medical",
-        "ministry",
-        "mosque",
-        "museum",
-        "nursery",
-        "office",
-        "pharmacy",
-        "police",
-        "practice",
-        "prison",
-        "publishing",
-        "restaurant",
-        "school",
-        "sanatorium",
-        "seminary",
-        "services",
-        "shelter",
-        "society",
-        "software",
-        "solicitors",
-        "station",
-        "store",
-        "studio",
-        "surgery",
-        "synagogue",
-        "systems",
-        "technologies",
-        "technology",
-        "temple",
-        "theatre",
-        "trust",
-        "union",
-        "university",
-    ]
-)
-_LEGAL = frozenset(
-    [
-        "inc",
-        "incorporated",
-        "ltd",
-        "limited",
-        "llc",
-        "llp",
-        "plc",
-        "corp",
-        "corporation",
-        "company",
-        "co",
-        "gmbh",
-        "ag",
-        "sa",
-        "sas",
-        "srl",
-        "bv",
-        "nv",
-        "oy",
-        "ab",
-    ]
-)
 _OF = re.compile(
     r"(?i)(university|bank|church|college|ministry|department|city|county|court|institute|diocese)"
     r" of (?:the )?"
@@ -207,10 +90,11 @@ def organisation(
     stem = known or free((stems(),), used, randbelow)
     if of:
         return _distinct(lambda s: f"{of.group()}{s}", stem, taken)
+    heads = entries("organisation_heads.txt")
     tail: list[str] = []
     for word in reversed(words):
         bare = word.strip(".,").casefold()
-        if bare not in _HEADS and bare not in _LEGAL and not (bare.endswith("s") and bare[:-1] in _HEADS):
+        if not {bare, bare.removesuffix("s")} & (heads | entries("organisation_forms.txt")):
             break
         tail.insert(0, word)
     if len(tail) == len(words) and len(words) > 1:
@@ -221,7 +105,13 @@ def organisation(
 def short_name(organisation: str) -> str | None:
     """What an organisation may be called for short, case folded: its first word, unless that is no name of its own."""
     first = organisation.split()[0].strip(".,").casefold()
-    return None if _OF.match(organisation) or first in _HEADS or first in ("the", "st", "saint") else first
+    return (
+        None
+        if _OF.match(organisation)
+        or first in entries("organisation_heads.txt")
+        or first in ("the", "st", "saint")
+        else first
+    )
 
 
 def address(layout: str, taken: Container[str], randbelow: RandBelow, relations: Relations) -> str:
@@ -231,13 +121,9 @@ def address(layout: str, taken: Container[str], randbelow: RandBelow, relations:
     stem = pick(stems(), randbelow)
     if Relation.TYPE not in relations:
         return _distinct(lambda s: s, plain, taken)
-    if match := _RUE.search(layout):
-        if (
-            not _STREET.search(layout, match.end())
-            and match.end() < len(layout)
-            and match.start() < len(layout) // 2
-        ):
-            return _distinct(lambda s: s, f"{number} {match[1]} {stem}", taken)
+    match = _RUE.search(layout)
+    if match and match.start() < len(layout) // 2 and not _STREET.search(layout, match.end()):
+        return _distinct(lambda s: s, f"{number} {match[1]} {stem}", taken)
     if match := _STRASSE.search(layout):
         return _distinct(lambda s: s, f"{stem}{match[1].lower()} {number}", taken)
     if match := _STREET.search(layout):
