@@ -48,6 +48,16 @@ def name_units(text: str, span: Span, at: int, relations: Container[Relation]) -
         yield Unit(a, b, Kind.PERSON, canonical(Kind.PERSON, written), written, part=part, gender=said)
 
 
+def initials_before(text: str, start: int, end: int, at: int) -> Unit | None:
+    """The unit of initials and the known surname ``text[start:end]`` behind them, if there are any."""
+    initials = _INITIALS.search(text, max(at, start - 12), start)
+    if initials is None:
+        return None
+    written = text[initials.start() : end]
+    value = canonical(Kind.PERSON, written)
+    return Unit(initials.start(), end, Kind.PERSON, value, written, part=Part.INITIALS)
+
+
 def _part(word: str, *, last: bool, alone: bool, titled: bool) -> Part:
     if last or (alone and titled):
         return Part.SURNAME

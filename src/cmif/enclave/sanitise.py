@@ -18,7 +18,7 @@ import numpy as np
 from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.originals import Finder, Found, Original, canonical
-from cmif.enclave.persons import name_units
+from cmif.enclave.persons import initials_before, name_units
 from cmif.enclave.policy import Policy
 from cmif.enclave.surrogates import Offset, Relation
 from cmif.enclave.unit import Unit
@@ -127,7 +127,10 @@ def _units(
         if every:
             yield from _word_units(text, at, span.start, policy, table)
         if hit is not None:
-            yield Unit(hit.start, hit.end, hit.original.kind, _value(hit), text[hit.start : hit.end], sent=hit.sent)
+            person = hit.original.kind is Kind.PERSON
+            whole = initials_before(text, hit.start, hit.end, at) if person else None
+            said = text[hit.start : hit.end]
+            yield whole or Unit(hit.start, hit.end, hit.original.kind, _value(hit), said, sent=hit.sent)
         elif word:
             yield from _word_units(text, span.start, span.end, policy, table, special=True)
         elif span.kind is Kind.PERSON:

@@ -28,7 +28,7 @@ def _one(bundle: Bundle, seed: int) -> None:  # noqa: F811
     texts = [layouts.dates(d.isoformat())[source.choice(LAYOUTS)] for d in (born, *days)]
     age = days[0].year - born.year - ((days[0].month, days[0].day) < (born.month, born.day))
     turns = [
-        f"My patient {given} {surname}, born {texts[0]}, lives in {town}. On {texts[1]} the patient was {age} years old.",
+        f"My patient {given} {surname}, born {texts[0]}, lives in {town}. The patient was {age} years old on {texts[1]}.",
         f"{given} came back on {texts[2]} with a cough.",
         f"Please write to {given[0]}. {surname} at {given}.{surname}@mailbox.org about {texts[3]}.",
         f"What did {surname} say in {town} on {texts[1]}?",

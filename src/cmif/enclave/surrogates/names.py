@@ -116,6 +116,8 @@ def short_name(organisation: str) -> str | None:
 
 def address(layout: str, taken: Container[str], randbelow: RandBelow, relations: Relations) -> str:
     """A house number and an invented street; of the original's only the public word for a street survives."""
+    if " ".join(layout.split()).casefold() in place_groups():  # "lives in Lagos" is found as an address
+        return place(layout, taken, randbelow, relations)
     number = 1 + randbelow(199)
     plain = f"{number} {pick(lists()['street'], randbelow)}"
     stem = pick(stems(), randbelow)
