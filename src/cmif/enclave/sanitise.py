@@ -126,6 +126,7 @@ def _units(
             continue
         if every:
             yield from _word_units(text, at, span.start, policy, table)
+            at = span.start  # initials before a name were words just now
         if hit is not None:
             person = hit.original.kind is Kind.PERSON
             whole = initials_before(text, hit.start, hit.end, at) if person else None
