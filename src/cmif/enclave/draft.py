@@ -9,8 +9,9 @@ from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.detect import Detector, detect_all
 from cmif.enclave.originals import Finder, Original
 from cmif.enclave.policy import Policy
-from cmif.enclave.sanitise import Unit, draw, outside, remembered, units, write
+from cmif.enclave.sanitise import draw, outside, remembered, units, write
 from cmif.enclave.segment import Segment
+from cmif.enclave.unit import Unit
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span
 
@@ -36,13 +37,18 @@ class Draft:
     new: Mapping[int, tuple[Stretch, ...]]
 
     def placed(self, fresh: Mapping[Name, Drawn]) -> dict[Name, tuple[Segment, int, Drawn]]:
-        """Each new draw with the first text that needs it, and where in it."""
+        """Each new draw with the first text that needs it, and where in it; what is remembered beside the draws goes
+        with the first of its kind.
+        """
         first: dict[Name, tuple[Segment, int]] = {}
+        of_kind: dict[Kind, tuple[Segment, int]] = {}
         for i, stretches in self.new.items():
             for stretch in stretches:
                 for unit in stretch.units:
-                    first.setdefault(unit.name, (self.texts[i], stretch.start + unit.start))
-        return {name: (*first[name], drawn) for name, drawn in fresh.items()}
+                    place = (self.texts[i], stretch.start + unit.start)
+                    first.setdefault(unit.name, place)
+                    of_kind.setdefault(unit.kind, place)
+        return {name: (*(first.get(name) or of_kind[drawn.kind]), drawn) for name, drawn in fresh.items()}
 
     def write(
         self, conversation: Conversation, fresh: Mapping[Name, Drawn]
@@ -133,7 +139,8 @@ class Drafts:
     def draw(self, draft: Draft, conversation: Conversation) -> dict[Name, Drawn]:
         """New draws for every unit of the draft that the conversation has none of."""
         wanted = [u for stretches in draft.new.values() for s in stretches for u in s.units]
-        return draw(wanted, conversation.drawn, conversation.surrogates() if wanted else set(), self._table)
+        return draw(wanted, conversation.drawn, conversation.surrogates() if wanted else set(), self._table,
+                    self._policy.relations)  # fmt: skip
 
     def detect(self, segment: Segment, marked: Sequence[Span]) -> tuple[Span, ...]:
         """The merged spans of a text, ``marked`` ones included. Raises :class:`DetectorError`."""

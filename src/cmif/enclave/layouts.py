@@ -14,7 +14,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _GROUP = re.compile(r"[^\W_]+")
 _FIGURES = re.compile(r"(\d{1,4})[./-] ?(\d{1,2})[./-] ?(\d{1,4})")
 _WORDS = (
-    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of)? (?P<m>[A-Za-z]{3,9})\.?,? (?P<y>\d{4})"),
+    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of)?[ -](?P<m>[A-Za-z]{3,9})\.?,?[ -](?P<y>\d{4})"),
     re.compile(r"(?P<m>[A-Za-z]{3,9})\.? (?P<d>\d{1,2})(?:st|nd|rd|th)?,? (?P<y>\d{4})"),
 )
 
@@ -56,11 +56,26 @@ def read_date(written: str) -> date | tuple[int, int, int] | None:
     return (a, b, year) if a != b else _date(year, a, b)
 
 
-def dates(written: str) -> dict[str, str]:
-    """A date's writings by layout. Where day and month could be either, only those that leave it open."""
+def day_first(written: str) -> bool | None:
+    """Whether a date in figures says the day before the month; None if it could be either."""
+    match = _FIGURES.fullmatch(written.strip())
+    if match is None or len(match[1]) == 4 or int(match[1]) <= 12 >= int(match[2]):
+        return None
+    return int(match[1]) > 12
+
+
+def dates(written: str, day_first: bool | None = None) -> dict[str, str]:
+    """A date's writings by layout. Where day and month could be either and ``day_first`` does not say, only those that
+    leave it open.
+    """
     read = read_date(written)
     if read is None:
         return {}
+    if isinstance(read, tuple) and day_first is not None:
+        a, b, y = read
+        read = _date(y, b, a) if day_first else _date(y, a, b)
+        if read is None:
+            return {}
     if isinstance(read, tuple):
         a, b, y = read
         out = {}

@@ -66,7 +66,10 @@ def spellings(o: Original) -> list[tuple[str, str]]:
     if o.kind in NUMBERS:
         pairs += _paired(layouts.numbers(o.surrogate), layouts.numbers(o.original))
     elif o.kind is Kind.DATE:
-        pairs += _paired(layouts.dates(o.surrogate), layouts.dates(o.original))
+        # The two are written alike: where only one says which of its numbers is the day, it says so for both.
+        day_first = layouts.day_first(o.surrogate)
+        day_first = layouts.day_first(o.original) if day_first is None else day_first
+        pairs += _paired(layouts.dates(o.surrogate, day_first), layouts.dates(o.original, day_first))
     elif o.kind in _NAMES:
         first = [text.split()[0].rstrip(",") for text in (o.surrogate, o.original)]
         several = all(len(text.split()) > 1 for text in (o.surrogate, o.original))

@@ -10,6 +10,7 @@ from typing import Any
 
 from cmif.enclave.detect import Detector, default_detectors, plugin
 from cmif.enclave.detect.lexicon import Lexicon
+from cmif.enclave.surrogates import Relation
 from cmif.errors import InputError
 from cmif.types import Kind
 
@@ -29,8 +30,9 @@ class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
     surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
-    for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``row_noise`` epsilon per unit of
-    Euclidean distance for metric-DP noise on the rows, ``None`` for none.
+    for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
+    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``row_noise`` epsilon
+    per unit of Euclidean distance for metric-DP noise on the rows, ``None`` for none.
     """
 
     level: Level = Level.SENSITIVE
@@ -38,6 +40,7 @@ class Policy:
     private: tuple[str, ...] = ()
     detectors: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    relations: frozenset[Relation] = frozenset(Relation)
     tenant_budget: float | None = None
     user_budget: float | None = None
     conversation_budget: float | None = None
@@ -64,6 +67,13 @@ class Policy:
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
             values[name] = tuple(entries)
+        relations = raw.get("relations", list(Relation))
+        if not isinstance(relations, list) or not set(map(str, relations)) <= set(Relation):
+            raise InputError(
+                "Policy key 'relations' must be a list of known relations.",
+                hint=f"Known: {', '.join(Relation)}.",
+            )
+        values["relations"] = frozenset(map(Relation, relations))
         for name in ("tenant_budget", "user_budget", "conversation_budget", "row_noise"):
             number = raw.get(name)
             if number is None:

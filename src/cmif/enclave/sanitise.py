@@ -11,47 +11,23 @@ words outside the lexicon cost 0: what replaces them does not depend on their va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
-from cmif.enclave import surrogates
 from cmif.enclave.conversation import Drawn, Name
+from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.originals import Finder, Found, Original, canonical
+from cmif.enclave.persons import initials_before, name_units
 from cmif.enclave.policy import Policy
+from cmif.enclave.surrogates import Offset, Relation
+from cmif.enclave.unit import Unit
 from cmif.enclave.words import is_stopword, shape, spelling, with_shape, word_class, words
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span, WordClass
 
 _FOUND = "conversation"
 """The detector's name of spans that the conversation's own memory found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One replaceable stretch ``text[start:end]``. ``value`` is equal for mentions that share one draw.
-
-    ``last`` marks the last of several words of a person's name; ``word_class`` is set for mechanism words only;
-    ``sent`` is set where the conversation's memory already says what is sent for this very spelling.
-    """
-
-    start: int
-    end: int
-    kind: Kind
-    value: str
-    written: str
-    last: bool = False
-    word_class: WordClass | None = None
-    sent: str | None = None
-
-    @property
-    def name(self) -> Name:
-        """What the conversation knows this unit by."""
-        return (
-            self.kind.value if self.word_class is None else f"word-{self.word_class.name.lower()}",
-            self.value,
-        )
 
 
 def remembered(text: str, finder: Finder, *, words: bool) -> tuple[list[Span], dict[tuple[int, int], Found]]:
@@ -95,24 +71,23 @@ def outside(text: str, found: Sequence[Unit], finder: Finder) -> tuple[Unit, ...
 
 
 def draw(
-    wanted: Iterable[Unit], known: Callable[[Name], Drawn | None], taken: Set[str], table: Table
+    wanted: Iterable[Unit],
+    known: Callable[[Name], Drawn | None],
+    taken: Set[str],
+    table: Table,
+    relations: Container[Relation] = frozenset(Relation),
 ) -> dict[Name, Drawn]:
-    """Draws for the units of which ``known`` has none. Surrogates differ from each other and from ``taken``.
+    """Draws for the units of which ``known`` has none, and what is to be remembered beside them (see
+    :mod:`cmif.enclave.entities`). Surrogates differ from each other and from ``taken``.
 
     Distinctness is enforced among surrogates, which are independent of the values; mechanism draws may collide.
-    Raises :class:`MechanismError` if a public list is used up.
     """
+    units = [u for u in wanted if u.sent is None]
+    out = Entities(known, taken, relations).draw(u for u in units if u.word_class is None)
     fresh: dict[Name, Unit] = {}
-    for unit in sorted(wanted, key=lambda u: not u.last):
-        if unit.sent is None and known(unit.name) is None:
+    for unit in units:
+        if unit.word_class is not None and known(unit.name) is None:
             fresh.setdefault(unit.name, unit)
-    out: dict[Name, Drawn] = {}
-    used = set(taken)
-    for name, unit in fresh.items():
-        if unit.word_class is None:
-            surrogate = _surrogate(unit, used)
-            used.add(surrogate)
-            out[name] = Drawn(unit.kind, unit.written, surrogate)
     worded = {name: (unit, unit.word_class) for name, unit in fresh.items() if unit.word_class is not None}
     drawn = _report_noisy_max([(unit.value, cls) for unit, cls in worded.values()], table)
     for (name, (unit, _)), (word, epsilon) in zip(worded.items(), drawn, strict=True):
@@ -151,12 +126,16 @@ def _units(
             continue
         if every:
             yield from _word_units(text, at, span.start, policy, table)
+            at = span.start  # initials before a name were words just now
         if hit is not None:
-            yield Unit(hit.start, hit.end, hit.original.kind, _value(hit), text[hit.start : hit.end], sent=hit.sent)
+            person = hit.original.kind is Kind.PERSON
+            whole = initials_before(text, hit.start, hit.end, at) if person else None
+            said = text[hit.start : hit.end]
+            yield whole or Unit(hit.start, hit.end, hit.original.kind, _value(hit), said, sent=hit.sent)
         elif word:
             yield from _word_units(text, span.start, span.end, policy, table, special=True)
         elif span.kind is Kind.PERSON:
-            yield from _name_units(text, span)
+            yield from name_units(text, span, at, policy.relations)
         else:
             written = text[span.start : span.end]
             yield Unit(span.start, span.end, span.kind, canonical(span.kind, written), written)
@@ -177,15 +156,6 @@ def _bare_hit(text: str, span: Span, found: Mapping[tuple[int, int], Found]) -> 
     while start < end and not text[end - 1].isalnum():
         end -= 1
     return found.get((start, end))
-
-
-def _name_units(text: str, span: Span) -> Iterable[Unit]:
-    """A person's name word by word, so that "Smith" alone shares the draw of "John Smith"."""
-    found = [(span.start + a, span.start + b) for a, b in words(text[span.start : span.end])]
-    for start, end in found:
-        last = len(found) > 1 and end == found[-1][1]
-        written = text[start:end]
-        yield Unit(start, end, Kind.PERSON, canonical(Kind.PERSON, written), written, last=last)
 
 
 def _word_units(
@@ -213,12 +183,6 @@ def _report_noisy_max(wanted: Sequence[tuple[str, WordClass]], table: Table) -> 
     return out
 
 
-def _surrogate(unit: Unit, taken: Set[str]) -> str:
-    if unit.kind is Kind.PERSON:
-        return surrogates.draw_name_word(unit.last, taken)
-    return surrogates.draw(unit.kind, unit.written, taken)
-
-
 def _written_like(unit: Unit, drawn: Callable[[Name], Drawn | None]) -> str:
     """What is sent for a unit as it is written here: case and layout of the mention are skeleton."""
     if unit.sent is not None:
@@ -232,4 +196,8 @@ def _written_like(unit: Unit, drawn: Callable[[Name], Drawn | None]) -> str:
     hits = Finder([Original(unit.kind, made.written, made.sent)]).find(unit.written)
     if len(hits) == 1 and (hits[0].start, hits[0].end) == (0, len(unit.written)):
         return hits[0].sent
+    offset = drawn(OFFSET) if unit.kind is Kind.DATE else None
+    moved = None if offset is None else Offset.parse(offset.sent).moved(unit.written)
+    if moved is not None:
+        return moved
     return made.sent.upper() if len(unit.written) > 1 and unit.written.isupper() else made.sent

@@ -109,6 +109,14 @@ def test_content_keeps_stopwords_and_all_does_not(table: Table) -> None:
     assert kinds == ["word", "word"]
 
 
+@pytest.mark.parametrize("level", ["entities", "content"])
+def test_initials_before_a_name_leave_once(table: Table, level: str) -> None:
+    text = "by A. Okafor"
+    done = sanitise([text], [find(text, ("Okafor", Kind.PERSON))], level, table)
+    assert "".join(piece.text for piece in done.pieces[0]) == text
+    assert "Okafor" not in done.texts[0]
+
+
 def test_sensitive_touches_special_words_only(table: Table) -> None:
     text = "mild pain today"
     done = sanitise([text], [find(text, ("pain", Kind.WORD))], "sensitive", table)

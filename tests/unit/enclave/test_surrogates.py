@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import random
 import re
+import secrets
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmif.enclave.surrogates import draw, draw_name_word, lists
+from cmif.enclave.surrogates import Part, draw, lists, name_word
 from cmif.errors import MechanismError
 from cmif.types import Kind
 
@@ -67,15 +68,15 @@ def test_the_value_does_not_influence_the_draw(kind: Kind) -> None:
 def test_distinct_values_get_distinct_surrogates_even_beyond_the_list() -> None:
     taken: set[str] = set()
     for _ in range(len(lists()["surname"]) + 20):
-        word = draw_name_word(True, taken)
+        word = name_word(Part.SURNAME, None, taken, secrets.randbelow)
         assert word not in taken
         taken.add(word)
 
 
-def test_a_used_up_kind_is_an_error_not_a_repeat() -> None:
+def test_a_used_up_layout_is_an_error_not_a_repeat() -> None:
     class Everything:
         def __contains__(self, _item: object) -> bool:
             return True
 
     with pytest.raises(MechanismError):
-        draw(Kind.PLACE, "Rome", Everything())
+        draw(Kind.ID, "AB-12", Everything())
