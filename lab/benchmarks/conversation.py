@@ -25,6 +25,7 @@ from cmif.enclave.policy import Policy, detectors_for
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
 
+SANITISING = ("recall", "detect", "sanitise")
 TURNS, CHATS, CHARGES, ROWS = 8, 25, 200, 1_000_000
 WORDS = ["patient", "severe", "pain", "doctor", "letter", "river", "bridge", "castle", "garden", "window", "market",
          "weather", "lawyer", "contract", "refund"]  # fmt: skip

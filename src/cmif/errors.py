@@ -9,7 +9,9 @@
     │   ├── UnsupportedContentError   content that cannot be inspected (images, audio)
     │   ├── RequestTooLargeError  a body above the gateway's bound (HTTP 413)
     │   ├── SlowUploadError       a body that did not arrive in time (HTTP 408)
-    │   └── CrossSiteError        a web page's request that nobody allowed (HTTP 403)
+    │   ├── CrossSiteError        a web page's request that nobody allowed (HTTP 403)
+    │   └── NotFoundError         no such route here (HTTP 404)
+    │       └── ModelNotFoundError    a model that this gateway does not serve
     ├── UnauthorisedError     no key, or one that belongs to no tenant (HTTP 401)
     ├── IntegrityError        bytes are not what their manifest, digest or signature says
     │   ├── BundleError           client bundle or server body: missing, altered, of another model
@@ -56,7 +58,10 @@ class CmifError(Exception):
 
 
 class InputError(CmifError):
+    """``param`` is the field of the request that is at fault, where one is."""
+
     code = "invalid_input"
+    param: str | None = None
 
 
 class ArchitectureError(InputError):
@@ -81,6 +86,14 @@ class SlowUploadError(InputError):
 
 class CrossSiteError(InputError):
     code = "cross_site"
+
+
+class NotFoundError(InputError):
+    code = "not_found"
+
+
+class ModelNotFoundError(NotFoundError):
+    code = "model_not_found"
 
 
 class UnauthorisedError(CmifError):

@@ -109,7 +109,7 @@ def test_retries_history_and_restarts_are_free_and_send_the_same_text(
         ),
         ({**CHAT, "max_tokens": 100_000}, 400, "context_length_exceeded"),
         ({**CHAT, "messages": [{"role": "user", "content": "pain " * 3000}]}, 400, "context_length_exceeded"),
-        ({**CHAT, "model": "other"}, 400, "invalid_input"),
+        ({**CHAT, "model": "other"}, 404, "model_not_found"),
         (b" " * (9 << 20), 413, "request_too_large"),
     ],
 )

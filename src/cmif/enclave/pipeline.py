@@ -113,6 +113,11 @@ class Pipeline:
         shown = draft.priced(written, settled)
         return Prepared(conversation, sent, shown, tuple(ids), rows, epsilon)
 
+    def count(self, request: Mapping[str, Any]) -> int:
+        """Tokens of a chat as it was typed. Nothing is drawn, remembered or charged. Raises :class:`InputError`."""
+        typed = replace(request, [segment.text for segment in segments(request)])
+        return len(self.bundle.tokeniser.encode_chat(typed["messages"], typed.get("tools")))
+
     def restorer(self, prepared: Prepared, *, json: bool = False) -> Restorer:
         """Turns surrogates in the streamed answer into the originals again. ``json``: into strings of a JSON text."""
         pieces = [piece for row in prepared.pieces for piece in row]

@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from copy import copy
 from dataclasses import dataclass
 
 from cmif.enclave.originals import Original, spellings
@@ -76,6 +77,13 @@ class Restorer:
         self.restored = 0
         self.ambiguous = 0
         self.withheld = 0
+
+    def beside(self) -> Restorer:
+        """A restorer of another text of the same answer."""
+        other = copy(self)
+        other._place, other._text, other._previous = Place(), "", ""
+        other.restored = other.ambiguous = other.withheld = 0
+        return other
 
     def feed(self, chunk: str) -> list[Run]:
         """What can be said for certain after ``chunk``."""

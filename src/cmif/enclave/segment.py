@@ -2,10 +2,10 @@
 
 One walk over the OpenAI request does both, so nothing can be put back that was not taken out first:
 :func:`segments` visits and records, :func:`replace` visits and substitutes. The walk covers messages of
-every role (content as a string or as text parts, `name`, tool calls with the JSON inside their arguments,
-and any field it does not know), tools and functions with their schemas, `response_format`, and the `prompt`
-and `suffix` of completions. It keeps roles, types and function names. Content it cannot read closes the
-request.
+every role (content as a string, or as text parts that are joined to one, `name`, tool calls with the JSON
+inside their arguments, and any field it does not know), tools and functions with their schemas,
+`response_format`, and the `prompt` and `suffix` of completions. It keeps roles, types and function names.
+Content it cannot read closes the request.
 
 The other fields of a request (`temperature`, `user`, `metadata`, ...) are carried over untouched: they are
 the gateway's to use or to drop, and never become part of the prompt.
@@ -34,10 +34,10 @@ class Segment:
     """One text of a request, without its `<private>` marks.
 
     ``role``: the message's role, or "prompt", "tools", "response_format". ``path``: where it is, e.g.
-    ``messages[0].content[1].text``; keys that the caller chose are numbered, not quoted, so a path is safe
-    to log. ``prose`` is False for identifiers (JSON keys, names, schema values): entities in them matter,
-    but replacing their words by the mechanism would break the program that reads them. ``private``: what
-    was marked, in offsets of ``text``.
+    ``messages[0].tool_calls[0].function.arguments.value[0]``; keys that the caller chose are numbered, not
+    quoted, so a path is safe to log. ``prose`` is False for identifiers (JSON keys, names, schema values):
+    entities in them matter, but replacing their words by the mechanism would break the program that reads
+    them. ``private``: what was marked, in offsets of ``text``.
     """
 
     text: str
@@ -153,24 +153,23 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
-def _content(content: Any, role: str, path: str, visit: Visit) -> Any:
+def _content(content: Any, role: str, path: str, visit: Visit) -> str:
+    """One text, its parts a line each: detection and the tokeniser's guard see what the template will see, so that
+    nothing can be hidden by cutting it in two.
+    """
     if isinstance(content, str):
         return visit(content, role, path, True)
-    parts = []
+    texts = []
     for i, entry in enumerate(_list(content, path)):
         where = f"{path}[{i}]"
-        part = dict(_object(entry, where))
+        part = _object(entry, where)
         field = _TEXT_PARTS.get(part["type"]) if isinstance(part.get("type"), str) else None
         if field is None:
             raise UnsupportedContentError(
                 f"Content that is not text cannot be inspected ({where}).", hint="Send text parts only."
             )
-        part[field] = visit(_string(part.get(field), f"{where}.{field}"), role, f"{where}.{field}", True)
-        for key in part.keys() - {"type", field}:  # nothing else of a part is text for the model
-            if isinstance(part[key], str | Mapping | list):
-                del part[key]
-        parts.append(part)
-    return parts
+        texts.append(_string(part.get(field), f"{where}.{field}"))
+    return visit("\n".join(texts), role, path, True)
 
 
 def _call(call: Any, role: str, path: str, visit: Visit) -> dict[str, Any]:

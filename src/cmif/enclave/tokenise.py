@@ -18,13 +18,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from cmif.enclave.tool_calls import dialect, marks, with_tools
 from cmif.errors import BundleError, InputError
 
 Message = Mapping[str, Any]
+_REFUSED = "The model's chat template refuses these messages."
+_BY_TEMPLATES = (jinja2.TemplateError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
+                 RecursionError)  # fmt: skip
+"""What templates raise for messages they were not written for."""
 
 
 class Tokeniser:
-    """A model's tokenizer. ``special`` names the special tokens a template may use (bos_token, eos_token, ...)."""
+    """A model's tokenizer. ``special`` names the special tokens a template may use (bos_token, eos_token, ...).
+
+    ``calls`` is how this model writes tool calls, ``call_marks`` the special tokens that open one.
+    """
 
     def __init__(
         self,
@@ -49,6 +57,10 @@ class Tokeniser:
         self._special_text = re.compile("|".join(map(re.escape, texts))) if texts else None
         self._special = dict(special)
         self._template = _compile(template, today) if template else None
+        self._takes_tools = "tools" in template
+        self.calls = dialect(template)
+        known = ((mark, self._tokenizer.token_to_id(mark)) for mark in marks(self.calls))
+        self.call_marks = {token: mark for mark, token in known if token is not None}
 
     @property
     def vocab(self) -> int:
@@ -72,17 +84,24 @@ class Tokeniser:
             raise InputError("This model has no chat template.", hint="Use /v1/completions.")
         nonce = _nonce()
         literals: dict[str, str] = {}
-        guarded = [
-            _map_strings(message, lambda text: self._guard_into(text, nonce, literals))
-            for message in messages
-        ]
+
+        def guard(text: str) -> str:
+            return self._guard_into(text, nonce, literals)
+
+        asked: Sequence[Message] = [_for_template(message) for message in messages]
+        if tools and not self._takes_tools:
+            asked = with_tools(asked, tools)
         try:
             rendered = self._template.render(
-                messages=guarded, tools=tools, add_generation_prompt=True, **self._special
+                messages=_map_strings(asked, guard),
+                tools=_map_strings(tools, guard) if tools else None,
+                add_generation_prompt=True,
+                **self._special,
             )
-        except jinja2.TemplateError as error:
-            told = error.message if isinstance(error, _TemplateRefusal) else None
-            raise InputError(told or "The model's chat template refuses these messages.") from None
+        except _TemplateRefusal as refusal:
+            raise InputError(refusal.message or _REFUSED) from None
+        except _BY_TEMPLATES:
+            raise InputError(_REFUSED) from None
         return self._encode(rendered, literals)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -204,10 +223,42 @@ def _split(text: str, literals: Iterable[str]) -> list[str]:
 
 
 def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """``value`` with every string and key changed but the roles, which the template compares."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {key: item if key == "role" else _map_strings(item, change) for key, item in value.items()}
+        return {
+            change(key): item if key == "role" and item in _ROLES else _map_strings(item, change)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_map_strings(item, change) for item in value]
     return value
+
+
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+def _for_template(message: Message) -> dict[str, Any]:
+    """A message as templates expect it: a content that is a text, and arguments that are a value, not JSON in a string.
+
+    Most templates know no developer; it is the newer name for the system role.
+    """
+    out = {key: value for key, value in message.items() if value is not None}
+    out["content"] = message.get("content") or ""
+    if message.get("role") == "developer":
+        out["role"] = "system"
+    if message.get("tool_calls"):
+        out["tool_calls"] = [_decoded(call) for call in message["tool_calls"]]
+    return out
+
+
+def _decoded(call: Any) -> Any:
+    function = call.get("function")
+    if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
+        return call
+    try:
+        arguments = json.loads(function["arguments"] or "{}")
+    except (ValueError, RecursionError):
+        return call
+    return {**call, "function": {**function, "arguments": arguments}} if isinstance(arguments, dict) else call

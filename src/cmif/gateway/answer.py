@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cmif.enclave.conversation import Response
+from cmif.enclave.json_texts import tree
 from cmif.enclave.restore import Restorer, Run
 from cmif.enclave.tokenise import Tokeniser
+from cmif.enclave.tool_calls import Call, Content, Event, ToolCalls
+from cmif.errors import InputError
 from cmif.wire.events import TokenEvent, TokenLogprobs
 
 _PART = 64
@@ -21,16 +26,16 @@ class StopFilter:
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
         self._held = ""
-        self.hit = False
+        self.hit = ""  # the stop string that came
 
     def feed(self, text: str) -> str:
         if not self._stops or self.hit:
             return "" if self.hit else text
         self._held += text
-        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:  # the one that is complete first, however the text was cut into chunks
-            self.hit = True
-            out, self._held = self._held[: min(found)[1]], ""
+            _, at, self.hit = min(found)
+            out, self._held = self._held[:at], ""
             return out
         keep = max(_overlap(self._held, stop) for stop in self._stops)
         out, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
@@ -62,20 +67,37 @@ class Counts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the client gets it: ``arguments`` is a JSON object as text, originals in it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class Answer:
     """One choice of an answer in the making. ``text`` is what its reader gets, ``raw`` what the engine wrote.
 
+    ``tools`` are the functions it may call; of several calls only the first counts unless ``parallel``.
     What it writes is remembered as the ``response`` of its conversation while it streams.
     """
 
     def __init__(
-        self, tokeniser: Tokeniser, restorer: Restorer, response: Response, stops: Sequence[str] = ()
+        self,
+        tokeniser: Tokeniser,
+        restorer: Restorer,
+        response: Response,
+        stops: Sequence[str] = (),
+        tools: Sequence[str] = (),
+        parallel: bool = True,
     ) -> None:
         self.text = ""
         self.raw = ""
         self.completion_tokens = 0
         self.finish = "length"
         self.logprobs: list[dict[str, Any]] = []
+        self.calls: list[ToolCall] = []
         self._tokeniser = tokeniser
         self._decoder = tokeniser.stream()
         self._restorer = restorer
@@ -84,15 +106,27 @@ class Answer:
         self._runs: list[Run] = []  # read by nobody yet, or not yet remembered
         self._unread = 0  # characters of `_runs` that lie beyond what the reader has got
         self._remember_at = _PART
+        self._reader = ToolCalls(tokeniser.calls, tools) if tools else None
+        self._marks = tokeniser.call_marks if tools else {}
+        self._parallel = parallel
+        self._beside: list[Restorer] = []  # of the values of calls
+        self._values: list[Run] = []  # what calls say, not yet remembered
+        self._told = 0
 
     @property
     def stopped(self) -> bool:
         """A stop string came: nothing more is shown."""
-        return self._stop.hit
+        return bool(self._stop.hit)
+
+    @property
+    def stopped_by(self) -> str | None:
+        """The stop string that came."""
+        return self._stop.hit or None
 
     @property
     def counts(self) -> Counts:
-        return Counts(self._restorer.restored, self._restorer.withheld, self._restorer.ambiguous)
+        restorers = [self._restorer, *self._beside]
+        return sum((Counts(r.restored, r.withheld, r.ambiguous) for r in restorers), Counts())
 
     def feed(self, event: TokenEvent) -> str:
         """The restored text that ``event`` completes, which may be none yet."""
@@ -103,7 +137,7 @@ class Answer:
             self.completion_tokens += 1
             if event.logprobs:
                 self.logprobs.append(self._logprob(token, event.logprobs[i]))
-            out += self._show(self._restorer.feed(self._decoder.feed(token)))
+            out += self._read(self._decoder.feed(token) + self._marks.get(token, ""))
         if self.completion_tokens >= self._remember_at:
             self._remember_at = self.completion_tokens + _PART
             self.remember()
@@ -114,8 +148,8 @@ class Answer:
         if self._stop.hit:
             self.finish = "stop"
             return ""
-        out = self._show([*self._restorer.feed(self._decoder.finish()), *self._restorer.finish()])
-        self.finish = "stop" if self._stop.hit else reason
+        out = self._read(self._decoder.finish(), final=True)
+        self.finish = "stop" if self._stop.hit else "tool_calls" if self.calls and reason == "stop" else reason
         rest = self._stop.finish()
         self.text += rest
         self._unread -= len(rest)
@@ -140,9 +174,48 @@ class Answer:
             held.insert(0, Run("", kept[-1].text[unread:]))
             kept[-1] = Run(kept[-1].raw, kept[-1].text[:unread])
         self._response.wrote(0, [(run.raw, run.text) for run in kept])
+        for value in self._values:
+            self._told += 1
+            self._response.wrote(self._told, [(value.raw, value.text)])
+        self._values = []
         self._runs, self._unread = held, sum(len(run.text) for run in held)
         if done:
             self._response.done(self.text)
+
+    def _read(self, text: str, *, final: bool = False) -> str:
+        """The restored content in ``text``; calls in it are added to :attr:`calls`."""
+        if self._reader is None:
+            events: list[Event] = [Content(text)] if text else []
+        else:
+            events = self._reader.feed(text) + (self._reader.finish() if final else [])
+        out = ""
+        for event in events:
+            if self._stop.hit:
+                break
+            if isinstance(event, Call):
+                self._call(event)
+            else:
+                out += self._show(self._restorer.feed(event.text))
+        return out + self._show(self._restorer.finish()) if final and not self._stop.hit else out
+
+    def _call(self, call: Call) -> None:
+        if self.calls and not self._parallel:
+            return
+        self.raw += json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
+        try:
+            arguments = tree(call.arguments, "assistant", "arguments", self._value)
+        except InputError:  # nested deeper than any client would follow: as the engine wrote it
+            arguments = call.arguments
+        made = self._tokeniser.calls == "mistral"  # whose template takes ids of nine letters and digits only
+        name = secrets.token_hex(5)[:9] if made else f"call_{secrets.token_hex(12)}"
+        self.calls.append(ToolCall(name, call.name, json.dumps(arguments, ensure_ascii=False)))
+
+    def _value(self, raw: str, _role: str, _path: str, _prose: bool) -> str:
+        restorer = self._restorer.beside()
+        self._beside.append(restorer)
+        text = "".join(run.text for run in (*restorer.feed(raw), *restorer.finish()))
+        self._values.append(Run(raw, text))
+        return text
 
     def _show(self, runs: Sequence[Run]) -> str:
         text = "".join(run.text for run in runs)

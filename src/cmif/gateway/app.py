@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,8 +18,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.conversation import Who
-from cmif.enclave.pipeline import Pipeline
-from cmif.errors import CmifError, InputError, NotReadyError
+from cmif.enclave.pipeline import Pipeline, Prepared
+from cmif.errors import CmifError, NotReadyError
+from cmif.gateway.api import messages
+from cmif.gateway.api.request import Request, wrong_model
+from cmif.gateway.api.surfaces import METHODS, SURFACES, Surface, authorisation, unknown
+from cmif.gateway.api.writer import Usage, Writer
 from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Delta, Exchange
 from cmif.gateway.health import LedgerHealth
@@ -28,11 +32,12 @@ from cmif.gateway.limits import require_possible
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import CONTENT_TYPE, Stopwatch
 from cmif.gateway.observed import Observed
-from cmif.gateway.openai import Envelope, Request, error_body, parse, usage
+from cmif.gateway.several import Several
 from cmif.gateway.tenants import Tenants
 from cmif.gateway.upstream import Upstream
 
 log = logging.getLogger("cmif.gateway")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Ready = Callable[[], tuple[str, ...]]
 """Reasons why the gateway may not serve now; none means ready."""
 
@@ -50,9 +55,14 @@ class Gateway:
         label: str | None = None,
         admit: Callable[[], None] = lambda: None,
         browsers: Browsers = Browsers(),
+        name: str | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> None:
-        """``admit`` raises for an authenticated request that is one too many."""
+        """``admit`` raises for an authenticated request that is one too many. ``name`` is the model's name here, its
+        bundle's if None; ``aliases`` are others that clients may ask for.
+        """
         self.pipeline = pipeline
+        self.names = (name or pipeline.bundle.manifest.name, *aliases)
         self.upstream = upstream
         self.metrics = upstream.metrics
         self._tenants = tenants
@@ -71,14 +81,18 @@ class Gateway:
             await self.upstream.close()
 
         routes = [
-            Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
-            Route("/v1/completions", self._guarded(self._completions), methods=["POST"]),
+            *(
+                Route(path, self._guarded(self._answers(surface)), methods=["POST"])
+                for path, surface in SURFACES.items()
+            ),
+            Route("/v1/messages/count_tokens", self._guarded(self._count), methods=["POST"]),
             Route("/v1/models", self._guarded(self._models)),
             Route("/v1/models/{name:path}", self._guarded(self._model)),
             Route("/healthz", _alive),
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
             *self._routes,
+            Route("/{path:path}", unknown, methods=METHODS),
         ]
         labels = {"x-cmif-tee": self._label} if self._label else {}
         observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
@@ -97,7 +111,7 @@ class Gateway:
                 reasons = self._ready()
                 if reasons:
                     raise NotReadyError("This gateway is not ready.", hint="; ".join(reasons))
-                note.tenant = self._tenants.identify(request.headers.get("authorization"))
+                note.tenant = self._tenants.identify(authorisation(request.headers))
                 if request.method == "POST":
                     self._admit()
                 with self._ledger.watched():
@@ -112,63 +126,53 @@ class Gateway:
 
         return guarded
 
-    async def _chat(self, request: HttpRequest, tenant: str) -> Response:
-        return await self._answer(request, tenant, "chat")
+    def _answers(self, route: Surface) -> Callable[[HttpRequest, str], Awaitable[Response]]:
+        async def answer(http: HttpRequest, tenant: str) -> Response:
+            try:
+                return await self._answer(http, tenant, route)
+            except CmifError as error:
+                return route.refusal(error)
 
-    async def _completions(self, request: HttpRequest, tenant: str) -> Response:
-        return await self._answer(request, tenant, "completion")
+        return answer
 
-    async def _answer(self, http: HttpRequest, tenant: str, kind: Literal["chat", "completion"]) -> Response:
-        manifest = self.pipeline.bundle.manifest
-        request = parse(await json_body(http), kind, manifest.name)
-        require_possible(request.prompt, manifest.context)
+    async def _answer(self, http: HttpRequest, tenant: str, route: Surface) -> Response:
+        request = route.parse(await json_body(http), self.names)
         watch = Stopwatch()
-        prepared = await asyncio.to_thread(
-            self.pipeline.prepare,
-            request.prompt,
-            who=Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation),
-            max_tokens=request.max_tokens,
-            step=watch,
-        )
+        prepared = [await self._prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
+        exchange = Several([Exchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])
         note = current()
-        note.prompt_tokens, note.epsilon = len(prepared.ids), prepared.epsilon
-        self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
-        exchange = Exchange(self.pipeline, self.upstream, request, prepared, watch)
-        headers = {"x-cmif-epsilon": f"{prepared.epsilon:g}"}
+        note.prompt_tokens, note.epsilon = exchange.prompt_tokens, sum(p.epsilon for p in prepared)
+        headers = {"x-cmif-epsilon": f"{note.epsilon:g}"}
         if request.dropped:
-            headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if name.isidentifier())
+            headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if _NAME.fullmatch(name))
         explain = http.headers.get("x-cmif-explain") == "1"
-        envelope = Envelope.new(kind, manifest.name)
+        writer = route.writer(request, self.names[0])
         if request.stream:
-            return await self._stream(exchange, request, envelope, headers, watch, explain)
+            return await self._stream(exchange, writer, headers, watch, explain)
         await until_disconnect(http, _drain(exchange))
         self._measured(exchange, watch)
         headers["x-cmif-withheld"] = str(exchange.counts.withheld)
-        return JSONResponse(self._body(exchange, request, envelope, watch, explain), headers=headers)
+        extra = {"cmif": _explanation(exchange, watch)} if explain else {}
+        return JSONResponse(writer.body(exchange.answers, _usage(exchange), extra), headers=headers)
 
-    def _measured(self, exchange: Exchange, watch: Stopwatch) -> None:
+    async def _prepare(
+        self, http: HttpRequest, tenant: str, request: Request, prompt: Mapping[str, Any], watch: Stopwatch
+    ) -> Prepared:
+        require_possible(prompt, self.pipeline.bundle.manifest.context)
+        who = Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation)
+        prepared = await asyncio.to_thread(
+            self.pipeline.prepare, prompt, who=who, max_tokens=request.max_tokens, step=watch
+        )
+        self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
+        return prepared
+
+    def _measured(self, exchange: Several, watch: Stopwatch) -> None:
         self.metrics.steps(watch)
         self.metrics.restored.inc(exchange.counts.restored)
         self.metrics.withheld.inc(exchange.counts.withheld)
 
-    def _body(
-        self, exchange: Exchange, request: Request, envelope: Envelope, watch: Stopwatch, explain: bool
-    ) -> dict[str, Any]:
-        choices = [
-            envelope.choice(i, answer.text, answer.finish, _logprobs(request, answer.logprobs))
-            for i, answer in enumerate(exchange.answers)
-        ]
-        extra = {"cmif": _explanation(exchange, watch)} if explain else {}
-        return envelope.body(choices, _usage(exchange), **extra)
-
     async def _stream(
-        self,
-        exchange: Exchange,
-        request: Request,
-        envelope: Envelope,
-        headers: dict[str, str],
-        watch: Stopwatch,
-        explain: bool,
+        self, exchange: Several, writer: Writer, headers: dict[str, str], watch: Stopwatch, explain: bool
     ) -> Response:
         """The first delta is awaited before the status line is sent, so that a refusing engine is a 4xx or 5xx."""
         deltas = exchange.deltas()
@@ -177,53 +181,45 @@ class Gateway:
         async def chunks() -> AsyncIterator[str]:
             async with aclosing(deltas):
                 try:
-                    if envelope.kind == "chat":
-                        for i in range(request.n):
-                            yield _sse(envelope.chunk([envelope.delta(i, "", role=True)]))
+                    for chunk in writer.begin():
+                        yield chunk
                     delta: Delta | None = first
                     while delta is not None:
-                        if delta.text:
-                            yield _sse(
-                                envelope.chunk(
-                                    [
-                                        envelope.delta(
-                                            delta.index,
-                                            delta.text,
-                                            logprobs=_logprobs(request, list(delta.logprobs)),
-                                        )
-                                    ]
-                                )
-                            )
-                        if delta.finish:
-                            yield _sse(
-                                envelope.chunk([envelope.delta(delta.index, None, finish=delta.finish)])
-                            )
+                        for chunk in writer.delta(delta):
+                            yield chunk
                         delta = await anext(deltas, None)
                     extra = {"cmif": _explanation(exchange, watch)} if explain else {}
-                    if request.include_usage or explain:
-                        yield _sse(envelope.chunk([], usage=_usage(exchange), **extra))
+                    for chunk in writer.end(exchange.answers, _usage(exchange), extra):
+                        yield chunk
                 except CmifError as error:
-                    yield _sse(error_body(error))
+                    for chunk in writer.failed(error):
+                        yield chunk
                 self._measured(exchange, watch)
-                yield "data: [DONE]\n\n"
 
         return StreamingResponse(
             chunks(), media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"}
         )
 
+    async def _count(self, http: HttpRequest, _tenant: str) -> Response:
+        """Anthropic's count of a prompt's tokens: as it was typed, for nothing of it leaves."""
+        try:
+            prompt = messages.parse_count(await json_body(http), self.names)
+            require_possible(prompt, self.pipeline.bundle.manifest.context)
+            return JSONResponse({"input_tokens": await asyncio.to_thread(self.pipeline.count, prompt)})
+        except CmifError as error:
+            return messages.refusal(error)
+
     async def _models(self, _request: HttpRequest, _tenant: str) -> Response:
-        return JSONResponse({"object": "list", "data": [self._model_card()]})
+        return JSONResponse({"object": "list", "data": [self._model_card(name) for name in self.names]})
 
     async def _model(self, request: HttpRequest, _tenant: str) -> Response:
-        if request.path_params["name"] != self.pipeline.bundle.manifest.name:
-            error = InputError(
-                "This gateway does not serve that model.", hint="GET /v1/models lists the one it serves."
-            )
-            return JSONResponse(error_body(error, "model"), status_code=404)
-        return JSONResponse(self._model_card())
+        if request.path_params["name"] not in self.names:
+            raise wrong_model()
+        return JSONResponse(self._model_card(request.path_params["name"]))
 
-    def _model_card(self) -> dict[str, Any]:
-        return {"id": self.pipeline.bundle.manifest.name, "object": "model", "created": 0, "owned_by": "cmif"}
+    def _model_card(self, name: str) -> dict[str, Any]:
+        context = self.pipeline.bundle.manifest.context
+        return {"id": name, "object": "model", "created": 0, "owned_by": "cmif", "max_model_len": context}
 
     async def _readyz(self, _request: HttpRequest) -> Response:
         reasons = [*self._ready(), *self._ledger.reasons()]
@@ -247,39 +243,24 @@ async def _alive(_request: HttpRequest) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _drain(exchange: Exchange) -> None:
+async def _drain(exchange: Several) -> None:
     async with aclosing(exchange.deltas()) as deltas:
         async for _ in deltas:
             pass
 
 
-def _logprobs(request: Request, entries: list[dict[str, Any]]) -> Any:
-    if not request.sampling.logprobs:
-        return None
-    if request.kind == "chat":
-        return {"content": entries, "refusal": None}
-    return {
-        "tokens": [e["token"] for e in entries],
-        "token_logprobs": [e["logprob"] for e in entries],
-        "top_logprobs": [{t["token"]: t["logprob"] for t in e["top_logprobs"]} for e in entries],
-    }
-
-
-def _usage(exchange: Exchange) -> dict[str, Any]:
-    """The API's counts, and beside them what restoring did (an extension)."""
+def _usage(exchange: Several) -> Usage:
+    """The counts, and beside them what restoring did (an extension)."""
     tokens = sum(answer.completion_tokens for answer in exchange.answers)
-    return {**usage(len(exchange.prepared.ids), tokens), "cmif": asdict(exchange.counts)}
+    return Usage(exchange.prompt_tokens, tokens, {"cmif": asdict(exchange.counts)})
 
 
-def _explanation(exchange: Exchange, watch: Stopwatch) -> dict[str, Any]:
+def _explanation(exchange: Several, watch: Stopwatch) -> dict[str, Any]:
     """What `cmif demo` shows: for the caller's eyes, who typed the text and owns it."""
+    prepared = [one.prepared for one in exchange.exchanges]
     return {
-        "engine_saw": exchange.prepared.sent_text,
+        "engine_saw": "\n".join(p.sent_text for p in prepared),
         "answer_raw": exchange.answers[0].raw,
-        "epsilon": exchange.prepared.epsilon,
+        "epsilon": sum(p.epsilon for p in prepared),
         "steps_ms": {name: round(ms, 3) for name, ms in watch.steps_ms.items()},
     }
-
-
-def _sse(value: dict[str, Any]) -> str:
-    return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"

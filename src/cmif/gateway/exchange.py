@@ -10,9 +10,9 @@ from typing import Any
 
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError
-from cmif.gateway.answer import Answer, Counts
+from cmif.gateway.answer import Answer, Counts, ToolCall
+from cmif.gateway.api.request import Request
 from cmif.gateway.metrics import Stopwatch
-from cmif.gateway.openai import Request
 from cmif.gateway.upstream import Upstream
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame
@@ -20,12 +20,13 @@ from cmif.wire.frame import Frame
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text of choice ``index`` with its logprobs; ``finish`` is set on its last one."""
+    """New text of choice ``index`` with its logprobs, or calls; ``finish`` is set on its last one."""
 
     index: int
     text: str
     logprobs: tuple[dict[str, Any], ...] = ()
     finish: str | None = None
+    calls: tuple[ToolCall, ...] = ()
 
 
 class Exchange:
@@ -37,7 +38,14 @@ class Exchange:
         self.prepared = prepared
         tokeniser = pipeline.bundle.tokeniser
         self.answers = [
-            Answer(tokeniser, pipeline.restorer(prepared), prepared.conversation.response(), request.stop)
+            Answer(
+                tokeniser,
+                pipeline.restorer(prepared),
+                prepared.conversation.response(),
+                request.stop,
+                request.tools,
+                request.parallel,
+            )
             for _ in range(request.n)
         ]
         self._upstream = upstream
@@ -95,7 +103,8 @@ class Exchange:
         sampling = replace(self._sampling, seed=None if seed is None else seed + index)
         frame = Frame(self._model, self.prepared.rows, sampling, conversation.salt)
         events = self._upstream.generate(frame, conversation.before, conversation.turn)
-        told, finished = 0, False
+        told = called = 0
+        finished = False
         try:
             while True:
                 with self._watch("engine"):
@@ -106,14 +115,15 @@ class Exchange:
                     elif isinstance(event, DoneEvent):
                         text = answer.close(event.reason)
                         finish = answer.finish
-                fresh, told = tuple(answer.logprobs[told:]), len(answer.logprobs)
+                fresh, calls = tuple(answer.logprobs[told:]), tuple(answer.calls[called:])
                 if finish:
                     finished = True
                     await asyncio.to_thread(answer.remember, done=True)
                     if answer.stopped and isinstance(event, TokenEvent) and self._protected:
                         events = self._drain(events)
-                if text or finish:
-                    yield Delta(index, text, fresh, finish)
+                if text or finish or calls:
+                    told, called = len(answer.logprobs), len(answer.calls)
+                    yield Delta(index, text, fresh, finish, calls)
                 if finish:
                     return
         finally:

@@ -20,6 +20,7 @@ from cmif.errors import (
     GrantLimitError,
     InputError,
     LedgerError,
+    NotFoundError,
     NotReadyError,
     OverloadedError,
     PrivacyError,
@@ -27,8 +28,8 @@ from cmif.errors import (
     SlowUploadError,
     UnauthorisedError,
 )
+from cmif.gateway.api.errors import error_body
 from cmif.gateway.limits import MAX_BODY, UPLOAD_S, UPLOADING
-from cmif.gateway.openai import error_body
 
 _THREAD = (
     1 << 16
@@ -122,6 +123,8 @@ def error_response(error: CmifError) -> JSONResponse:
             status, headers = 408, {"connection": "close"}
         case CrossSiteError():
             status, headers = 403, {"x-should-retry": "false"}
+        case NotFoundError():
+            status = 404
         case InputError():
             status = 400
         case BudgetExhaustedError():

@@ -65,7 +65,7 @@ def require_possible(prompt: Mapping[str, Any], context: int) -> None:
     characters = _characters(prompt)
     if characters > context * _CHARACTERS:
         raise ContextLengthError(
-            f"The model's context is {context} tokens; a prompt of {characters} characters cannot fit.",
+            f"This model's maximum context length is {context} tokens; {characters} characters cannot fit.",
             hint="Shorten the prompt.",
         )
 

@@ -54,7 +54,7 @@ def test_every_text_of_a_chat_is_a_segment() -> None:
     found = paths(REQUEST)
     assert found["messages[0].content"] == "You help Anna."
     assert found["messages[1].name"] == "anna_weber"
-    assert found["messages[1].content[1].text"] == "world"
+    assert found["messages[1].content"] == "Hello\nworld"
     assert found["messages[3].content"] == "Anna lives in Oslo"
     texts = list(found.values())
     for text in ("Anna Weber", "4111111111111111", "who", "call_1", "Find people such as Anna.", "Anna"):
@@ -79,7 +79,9 @@ def test_texts_put_back_unchanged_give_the_same_request_and_the_given_one_is_not
     same = replace(REQUEST, [s.text for s in segments(REQUEST)])
     call = same["messages"][2]["tool_calls"][0]["function"]
     call["arguments"] = json.dumps(json.loads(call["arguments"]))
-    assert same == before
+    parts = copy.deepcopy(before)
+    parts["messages"][1]["content"] = "Hello\nworld"
+    assert same == parts
     assert before == REQUEST
 
 
@@ -87,7 +89,7 @@ def test_what_is_put_back_stands_where_it_was() -> None:
     found = segments(REQUEST)
     sent = replace(REQUEST, [f"<{i}>" for i in range(len(found))])
     where = {s.path: f"<{i}>" for i, s in enumerate(found)}
-    assert sent["messages"][1]["content"][0] == {"type": "text", "text": where["messages[1].content[0].text"]}
+    assert sent["messages"][1]["content"] == where["messages[1].content"]
     function = sent["messages"][2]["tool_calls"][0]["function"]
     assert function["name"] == "find"
     assert sent["tools"][0]["function"]["name"] == "find"
