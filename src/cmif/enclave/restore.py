@@ -139,15 +139,13 @@ class Restorer:
             *self._spelled.get(_spaced(text[start : start + 2]), ()),
             *self._spelled.get(text[start], ()),
         ]
-        ahead = _spaced(text[start : start + len(alike[0][0]) + 1]) if alike else ""
         for spelled, meaning in alike:
-            if len(spelled) >= left and not final:
-                if spelled.startswith(ahead[:left]):
+            end = _end(spelled, text, start)
+            if end is None or (end == len(text) and not final):
+                if not final:
                     return None
-            elif ahead.startswith(spelled) and not (
-                len(spelled) < left and _joins(spelled, text[start + len(spelled)])
-            ):
-                return start + len(spelled), meaning
+            elif end and not (end < len(text) and _joins(spelled, text[end])):
+                return end, meaning
         return start, None
 
     def _decide(self, text: str, start: int, end: int, meaning: Meaning, final: bool) -> str | None:
@@ -213,6 +211,27 @@ def _percent(text: str) -> str:
         c if c.isascii() and (c.isalnum() or c in "-._~") else "".join(f"%{b:02X}" for b in c.encode("utf-8"))
         for c in text
     )
+
+
+def _end(spelled: str, text: str, start: int) -> int | None:
+    """Where ``spelled`` ends in ``text``, 0 if it does not stand at ``start``, None if the text ends inside it. A space
+    is up to three white spaces with at most one line break.
+    """
+    at = start
+    for char in spelled:
+        if at == len(text):
+            return None
+        if char != " ":
+            if text[at] != char:
+                return 0
+            at += 1
+            continue
+        begin = at
+        while at < min(len(text), begin + 3) and text[at].isspace():
+            at += 1
+        if at == begin or text.count("\n", begin, at) > 1:
+            return 0
+    return at
 
 
 def _spaced(text: str) -> str:
