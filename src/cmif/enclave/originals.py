@@ -7,9 +7,14 @@ would not be found again.
 
 from __future__ import annotations
 
+import json
+import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 from cmif.enclave import layouts
 from cmif.enclave.detect.lists import lists
@@ -22,6 +27,14 @@ _CASED = _NAMES | {Kind.WORD, Kind.ADDRESS}
 _KEY = 3
 _SHORT = 4
 """A value with fewer letters or digits is looked for only where it stands by itself."""
+_REGROUPED = 6
+"""Letters and digits that a number must have to be looked for in other groups than the usual ones."""
+_LONGEST = 32
+"""Letters that an ordinary word has at most."""
+_DIGIT = re.compile(r"\d")
+_APART = re.compile(r"[^\w \-./()]|[\W_]{4}")
+_SPACE_RUN = re.compile(r"\s\s")
+_TO_SPACE = dict.fromkeys(map(ord, "\t\n\r\f\v\x1c\x1d\x1e\x1f"), " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,53 +113,120 @@ class Finder:
     """
 
     def __init__(self, originals: Iterable[Original]) -> None:
-        self._by_key: defaultdict[str, dict[str, tuple[Original, str]]] = defaultdict(dict)
+        self._index: defaultdict[str, dict[str, tuple[Original, str]]] = defaultdict(dict)
+        self._numbers: defaultdict[str, dict[str, Original]] = defaultdict(dict)
+        self._exact: dict[Original, dict[str, str]] = {}
+        originals = tuple(originals)
+        for said_by in (spellings, _said_only):  # a spelling that can be restored outdoes one that cannot
+            for o in originals:
+                once: dict[str, str] = {}
+                for sent, said in said_by(o):
+                    once.setdefault(said.lower(), sent)
+                for said, sent in once.items():
+                    spelled = _folded(said.strip())[0]
+                    if spelled:
+                        self._index[spelled[:_KEY]].setdefault(spelled, (o, sent))
         for o in originals:
-            for sent, said in spellings(o):
-                spelled = " ".join(said.replace("’", "'").split()).casefold()
-                if spelled:
-                    self._by_key[spelled[:_KEY]].setdefault(spelled, (o, sent))
+            if o.kind in NUMBERS:
+                digits = "".join(filter(str.isalnum, _folded(o.original)[0]))
+                if len(digits) >= _REGROUPED:
+                    self._numbers[digits[:_SHORT]].setdefault(digits, o)
         self._ordered = {
             key: sorted(spelled.items(), key=lambda item: -len(item[0]))
-            for key, spelled in self._by_key.items()
+            for key, spelled in self._index.items()
         }
+        self._lengths = [n for n in range(_KEY, 0, -1) if any(len(key) == n for key in self._ordered)]
 
     def find(self, text: str) -> list[Found]:
         """Not overlapping, in order; the longest of those that begin at one place."""
         if not self._ordered:
             return []
-        out: list[Found] = []
+        hits: list[Found] = []
         for reading in readings(text):
-            before = list(out)
-            for start, end, original, sent in self._scan(reading.text):
-                a, b = reading.original(start, end)
-                if not any(f.start < b and a < f.end for f in before):
-                    out.append(Found(a, b, original, sent))
-        return sorted(out, key=lambda f: f.start)
+            folded, at = _folded(reading.text)
+            for start, end, original, sent in chain(
+                self._scan(reading.text, folded, at), self._regrouped(reading.text, folded, at)
+            ):
+                hits.append(Found(*reading.original(start, end), original, sent))
+        out: list[Found] = []
+        for hit in sorted(hits, key=lambda f: (f.start, -f.end)):
+            if not out or hit.start >= out[-1].end:
+                out.append(hit)
+        return out
 
-    def _scan(self, text: str) -> Iterable[tuple[int, int, Original, str]]:
-        folded, at = _folded(text)
+    def _scan(self, text: str, folded: str, at: Sequence[int]) -> Iterator[tuple[int, int, Original, str]]:
+        ordered, lengths = self._ordered, self._lengths
         position = 0
         while position < len(folded):
             best = None
-            for length in (_KEY, 2, 1):
-                for spelled, (original, sent) in self._ordered.get(folded[position : position + length], ()):
-                    if len(spelled) < _KEY and length != len(spelled):
-                        continue
-                    if best and len(spelled) <= best[0]:
-                        break
+            for length in lengths:  # falling, so that the first match is the longest
+                for spelled, (original, sent) in ordered.get(folded[position : position + length], ()):
                     end = position + len(spelled)
                     if folded.startswith(spelled, position) and _counts(
                         text, at[position], at[end], original
                     ):
                         best = (len(spelled), original, sent)
                         break
+                if best is not None:
+                    break
             if best is None:
                 position += 1
                 continue
             start, end = at[position], at[position + best[0]]
-            yield start, end, best[1], _like(text[start:end], best[2], best[1].kind)
+            said, original = text[start:end], best[1]
+            yield start, end, original, self._sent(said, original) or _like(said, best[2], original.kind)
             position += best[0]
+
+    def _sent(self, said: str, original: Original) -> str | None:
+        """The surrogate's spelling that is restored as exactly this one."""
+        if original not in self._exact:
+            self._exact[original] = {written: sent for sent, written in reversed(spellings(original))}
+        return self._exact[original].get(said)
+
+    def _regrouped(
+        self, text: str, folded: str, at: Sequence[int]
+    ) -> Iterator[tuple[int, int, Original, str]]:
+        """Numbers whatever their groups."""
+        if not self._numbers or not _DIGIT.search(text):
+            return
+        places = [i for i, char in enumerate(folded) if char.isalnum()]
+        packed = "".join([folded[i] for i in places])
+        for k in range(len(packed) - _SHORT + 1):
+            for digits, original in self._numbers.get(packed[k : k + _SHORT], {}).items():
+                last = k + len(digits) - 1
+                if not packed.startswith(digits, k):
+                    continue
+                said = folded[places[k] : places[last] + 1]
+                if not _APART.search(said):
+                    start, end = at[places[k]], at[places[last] + 1]
+                    yield start, end, original, _regroup(text[start:end], original.surrogate)
+
+
+def _said_only(o: Original) -> list[tuple[str, str]]:
+    """Spellings that a text can have and that are never restored: a value escaped for JSON, a name's words joined as
+    an identifier, and every word of a place or an organisation that is neither an ordinary one nor a name by itself.
+    """
+    escaped = json.dumps(o.original, ensure_ascii=False)[1:-1]
+    pairs = [(o.surrogate, escaped)] if escaped != o.original else []
+    sent, said = o.surrogate.split(), o.original.split()
+    if o.kind in _NAMES and len(said) > 1:
+        pairs += [(joint.join(sent), joint.join(said)) for joint in ("_", "-", "")]
+        words = [word.strip(".,&'()") for word in said]
+        pairs += [
+            (sent[0], word)
+            for word in words
+            if o.kind is not Kind.PERSON and len(word) >= _SHORT and not _is_known(word)
+        ]
+    return pairs
+
+
+def _regroup(said: str, sent: str) -> str:
+    """The letters and digits of ``sent`` in the groups of ``said``."""
+    marks = [char for char in sent if char.isalnum()]
+    if len(marks) != sum(char.isalnum() for char in said):
+        return sent
+    fresh = iter(marks)
+    return "".join(next(fresh) if char.isalnum() else char for char in said)
 
 
 def _counts(text: str, start: int, end: int, original: Original) -> bool:
@@ -165,20 +245,30 @@ def _counts(text: str, start: int, end: int, original: Original) -> bool:
         return True
     if sum(char.isalnum() for char in said) < _SHORT:
         return False
-    while start and text[start - 1].isalpha():
+    least, most = max(0, start - _LONGEST), end + _LONGEST
+    while start > least and text[start - 1].isalpha():
         start -= 1
-    while end < len(text) and text[end].isalpha():
+    while end < most and text[end : end + 1].isalpha():
         end += 1
-    return not ordinary(text[start:end])
+    return not _is_known(text[start:end])
 
 
-def _folded(text: str) -> tuple[str, list[int]]:
-    """``text`` case folded with every white space one space, and for each place in it where it is in ``text``."""
+def _is_known(word: str) -> bool:
+    """Whether a run of letters is an ordinary word or a name of the public lists, so that no other is meant in it."""
+    return ordinary(word) or word.lower() in lists().names
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """``text`` without case and accents and with every white space one space, and for each place in it where it is in
+    ``text``.
+    """
+    if text.isascii() and not _SPACE_RUN.search(text):
+        return text.lower().translate(_TO_SPACE), range(len(text) + 1)
     out: list[str] = []
     at: list[int] = []
     previous = ""
     for i, char in enumerate(text):
-        char = " " if char.isspace() else "'" if char == "’" else char.casefold()
+        char = char.lower() if char.isascii() and not char.isspace() else _fold(char)
         if char == " " and previous == " ":
             continue
         previous = char
@@ -186,6 +276,15 @@ def _folded(text: str) -> tuple[str, list[int]]:
             out.append(folded)
             at.append(i)
     return "".join(out), [*at, len(text)]
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    if char.isspace():
+        return " "
+    if char in "‘’ʼ":
+        return "'"
+    return "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c)).casefold()
 
 
 def _like(said: str, sent: str, kind: Kind) -> str:

