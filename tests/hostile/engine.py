@@ -52,19 +52,21 @@ class ScriptedEngine:
     bundle: Bundle
     script: Script
     seen: list[Seen] = field(default_factory=list)
+    ids: list[list[int]] = field(default_factory=list)
     closed_early: int = 0
 
     def __post_init__(self) -> None:
         manifest = self.bundle.manifest
         vocab, hidden = self.bundle.rows.shape
         self.info = EngineInfo(manifest.model, hidden, manifest.context, vocab, manifest.max_norm)
-        self._ids = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self.bundle.rows))}
+        self._id_of = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self.bundle.rows))}
         self._tokenizer = self.bundle.tokeniser._tokenizer
 
     def generate(self, request: Frame | IdsFrame) -> AsyncIterator[TokenEvent | DoneEvent]:
         assert isinstance(request, Frame)
-        distinct = [self._ids[row.tobytes()] for row in np.ascontiguousarray(request.rows.unique)]
+        distinct = [self._id_of[row.tobytes()] for row in np.ascontiguousarray(request.rows.unique)]
         ids = [distinct[i] for i in request.rows.index]
+        self.ids.append(ids)
         prompt = self._tokenizer.decode(ids, skip_special_tokens=False)
         seen = Seen(prompt, len(self.seen), request.salt, request.sampling.max_tokens)
         self.seen.append(seen)

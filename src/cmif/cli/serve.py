@@ -172,6 +172,10 @@ def gateway(
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="A site whose pages may use this gateway, https://app.example.")
     ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name here; default: the bundle's.")] = None,
+    alias: Annotated[
+        list[str] | None, typer.Option(help="Another name that clients may ask for, say gpt-4o.")
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
     ] = LogFormat.TEXT,
@@ -217,7 +221,8 @@ def gateway(
         rows_for = oblivious_rows(opened.rows) if oblivious else embed
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
-        return Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers).app()
+        names = (name or opened.manifest.name, *(alias or ()))
+        return Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names).app()
 
     if sealed is not None:
         from cmif.cli.attested import Sealed, attested
@@ -227,7 +232,7 @@ def gateway(
         run(app, bind(host, port), told, tls=context, **_STOPPING)
         return
     opened = open_bundle(bundle or default_split("client") / "client")
-    told = {"serves": "gateway", "policy": chosen.level.value, "model": opened.manifest.name}
+    told = {"serves": "gateway", "policy": chosen.level.value, "model": name or opened.manifest.name}
     run(
         build(opened, _enclave_key(folder / "enclave.key"), engine_tls),
         bind(host, port),

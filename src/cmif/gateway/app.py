@@ -55,14 +55,13 @@ class Gateway:
         label: str | None = None,
         admit: Callable[[], None] = lambda: None,
         browsers: Browsers = Browsers(),
-        name: str | None = None,
-        aliases: tuple[str, ...] = (),
+        names: tuple[str, ...] = (),
     ) -> None:
-        """``admit`` raises for an authenticated request that is one too many. ``name`` is the model's name here, its
-        bundle's if None; ``aliases`` are others that clients may ask for.
+        """``admit`` raises for an authenticated request that is one too many. ``names``: what clients may call the
+        model, the first of them its own; none is its bundle's.
         """
         self.pipeline = pipeline
-        self.names = (name or pipeline.bundle.manifest.name, *aliases)
+        self.names = names or (pipeline.bundle.manifest.name,)
         self.upstream = upstream
         self.metrics = upstream.metrics
         self._tenants = tenants
