@@ -20,6 +20,9 @@ from cmif.types import Kind
 
 OFFSET: Name = ("offset", "")
 
+_COMPOSED = frozenset({Kind.ORGANISATION, Kind.PLACE, Kind.ADDRESS})
+_LONG = 2
+
 
 class Entities:
     """Draws for entities. ``known`` is the conversation's memory, ``taken`` what surrogates must differ from."""
@@ -85,6 +88,8 @@ class Entities:
                     break
                 if made not in self._used:
                     return made
+        if unit.kind in _COMPOSED and (composed := self._composed(unit)) is not None:
+            return composed
         short = surrogates.short_name(unit.written) if unit.kind is Kind.ORGANISATION else None
         if short is None or Relation.TYPE not in self._relations:
             return surrogates.draw(unit.kind, unit.written, self._used, self._randbelow, self._relations)
@@ -93,6 +98,36 @@ class Entities:
         if known is None:
             self._note(("short", short), Kind.ORGANISATION, made.split()[0])
         return made
+
+    def _composed(self, unit: Unit) -> str | None:
+        """A name of several words that holds names which are called something: "Safran" is "Melcroft", so "Safran
+        Services" is "Melcroft Services". Public head nouns stay, whatever else it says becomes one invented name.
+        """
+        said = unit.written.split()
+        bare = [
+            canonical(unit.kind, word.strip('.,()"').removesuffix("'s").removesuffix("’s")) for word in said
+        ]
+        out: list[str] = []
+        linked, invented, i = False, False, 0
+        while i < len(said):
+            ends = range(len(said), i, -1)
+            end = next((j for j in ends if j - i < len(said) and self._called_so(" ".join(bare[i:j]))), None)
+            if end is not None:
+                out.append(self._called_so(" ".join(bare[i:end])) or "")
+                linked, i = True, end
+                continue
+            if surrogates.head_noun(said[i]) and Relation.TYPE in self._relations:
+                out.append(said[i])
+            elif not invented:
+                out.append(surrogates.stem(self._used, self._randbelow))
+                invented = True
+            i += 1
+        made = " ".join(out)
+        return made if linked and made not in self._used else None
+
+    def _called_so(self, value: str) -> str | None:
+        sent = (self._called((kind.value, value)) for kind in _COMPOSED | {Kind.PERSON})
+        return next((s for s in sent if s is not None), None) if len(value) > _LONG else None
 
     def _person(self, unit: Unit) -> str:
         if unit.part is Part.INITIALS:
@@ -171,7 +206,11 @@ def _full_names(units: Sequence[Unit]) -> Iterable[tuple[Unit, Unit]]:
     first: Unit | None = None
     end = 0
     for unit in units:
-        if unit.part is None or unit.kind is not Kind.PERSON or (first is not None and unit.start - end not in (1, 2)):
+        if (
+            unit.part is None
+            or unit.kind is not Kind.PERSON
+            or (first is not None and unit.start - end not in (1, 2))
+        ):
             first = None
         if unit.part is Part.SURNAME and first is not None:
             yield first, unit

@@ -140,3 +140,10 @@ def test_the_detectors_and_the_units_agree_on_a_whole_letter() -> None:
     text = "Ms. Aria Reid met A. Okafor. Reid and A. Okafor left."
     spans = [s for s in detect_all(text, default_detectors(), ()) if s.kind is Kind.PERSON]
     assert [u.written for s in spans for u in name_units(text, s, 0, ALL)] == ["Aria", "Reid", "A. Okafor", "Reid", "A. Okafor"]
+
+
+def test_a_long_name_holds_what_its_parts_are_called() -> None:
+    memory = Memory()
+    short, long = memory.sent(Kind.ORGANISATION, "Safran and Veltro Safran Services", "Safran", "Veltro Safran Services")
+    assert re.fullmatch(rf"[A-Z][a-z]+ {short} Services", long)
+    assert "Veltro" not in long

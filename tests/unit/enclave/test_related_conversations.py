@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -38,7 +39,7 @@ def _one(bundle: Bundle, seed: int) -> None:  # noqa: F811
     for turn, said in enumerate(turns):
         sent = chat.send(said)[-1]
         for secret in (given, surname, town, *texts):
-            assert secret.casefold() not in sent.casefold(), (secret, sent)
+            assert not re.search(rf"(?i)\b{re.escape(secret)}\b", sent), (secret, sent)
         if turn == 0:
             name = sent.split("patient ", 1)[1].split(",")[0].split()
             assert gender_of(name[0]) == gender, "the gender survives"

@@ -12,7 +12,7 @@ person                  one word of the public given-name or surname list a word
                         stand for a given name and which for a surname (by place, form of address, public lists), and
                         that initials may stand for a known name
 place                   a place of a public list
-organisation            an invented name; that two organisations begin with the same single-word one
+organisation            an invented name; that it holds another name of the conversation (so of places, addresses)
 address                 house number and an invented street
 email                   the surrogate of the person whose name the mailbox holds, or an invented one, under `.example`
                         (RFC 2606); that the mailbox holds that name survives
@@ -49,7 +49,7 @@ from types import MappingProxyType
 from cmif.enclave.surrogates import names, numbers
 from cmif.enclave.surrogates.dates import Offset, any_day
 from cmif.enclave.surrogates.lists import RandBelow, Relation, lists, pick
-from cmif.enclave.surrogates.names import Part, gender_of, mailbox, name_word, short_name
+from cmif.enclave.surrogates.names import Part, gender_of, head_noun, mailbox, name_word, short_name, stem
 from cmif.errors import MechanismError
 from cmif.types import Kind
 
@@ -60,10 +60,12 @@ __all__ = [
     "Relation",
     "draw",
     "gender_of",
+    "head_noun",
     "lists",
     "mailbox",
     "name_word",
     "short_name",
+    "stem",
 ]
 
 _TRIES = 10_000

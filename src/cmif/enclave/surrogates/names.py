@@ -44,6 +44,7 @@ _STRASSE = re.compile(r"(?i)(straße|strasse|str\.|weg|platz|gasse|allee|straat|
 _RUE = re.compile(
     r"(?i)\b(rue|avenue|boulevard|calle|avenida|plaza|via|viale|piazza|rua)\b(?: de la| du| de| del)?"
 )
+_JOINTS = frozenset({"of", "the", "and", "&", "for", "de", "von"})
 _LOCAL = re.compile(r"[^\W\d_]+|\d+")
 _SMALL = 4
 
@@ -86,20 +87,29 @@ def organisation(
         return free((lists()["organisation"], [f"{s} Group" for s in stems()]), taken, randbelow)
     of = _OF.match(written)
     words = written.split()
-    used = {name.split()[0] for name in taken if name} if isinstance(taken, Iterable) else set()
-    stem = known or free((stems(),), used, randbelow)
+    first = known or stem(taken if isinstance(taken, Iterable) else (), randbelow)
     if of:
-        return _distinct(lambda s: f"{of.group()}{s}", stem, taken)
-    heads = entries("organisation_heads.txt")
+        return _distinct(lambda s: f"{of.group()}{s}", first, taken)
     tail: list[str] = []
     for word in reversed(words):
-        bare = word.strip(".,").casefold()
-        if not {bare, bare.removesuffix("s")} & (heads | entries("organisation_forms.txt")):
+        if not head_noun(word) or word in _JOINTS:
             break
         tail.insert(0, word)
     if len(tail) == len(words) and len(words) > 1:
         tail = tail[1:]
-    return _distinct(lambda s: " ".join([s, *tail]), stem, taken)
+    return _distinct(lambda s: " ".join([s, *tail]), first, taken)
+
+
+def stem(taken: Iterable[str], randbelow: RandBelow) -> str:
+    """An invented name with which nothing ``taken`` begins."""
+    return free((stems(),), {name.split()[0] for name in taken if name}, randbelow)
+
+
+def head_noun(word: str) -> bool:
+    """Whether a word is a public head noun or legal form of organisations, in singular or plural, or joins words."""
+    bare = word.strip(".,").casefold()
+    heads = entries("organisation_heads.txt") | entries("organisation_forms.txt")
+    return bool({bare, bare.removesuffix("s")} & heads) or bare in _JOINTS
 
 
 def short_name(organisation: str) -> str | None:
@@ -120,16 +130,16 @@ def address(layout: str, taken: Container[str], randbelow: RandBelow, relations:
         return place(layout, taken, randbelow, relations)
     number = 1 + randbelow(199)
     plain = f"{number} {pick(lists()['street'], randbelow)}"
-    stem = pick(stems(), randbelow)
+    street = pick(stems(), randbelow)
     if Relation.TYPE not in relations:
         return _distinct(lambda s: s, plain, taken)
     match = _RUE.search(layout)
     if match and match.start() < len(layout) // 2 and not _STREET.search(layout, match.end()):
-        return _distinct(lambda s: s, f"{number} {match[1]} {stem}", taken)
+        return _distinct(lambda s: s, f"{number} {match[1]} {street}", taken)
     if match := _STRASSE.search(layout):
-        return _distinct(lambda s: s, f"{stem}{match[1].lower()} {number}", taken)
+        return _distinct(lambda s: s, f"{street}{match[1].lower()} {number}", taken)
     if match := _STREET.search(layout):
-        return _distinct(lambda s: s, f"{number} {stem} {match.group()}", taken)
+        return _distinct(lambda s: s, f"{number} {street} {match.group()}", taken)
     return _distinct(lambda s: s, plain, taken)
 
 
