@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from cmif.enclave.detect.code import without_code
 from cmif.enclave.detect.plain import Reading, readings
 from cmif.enclave.detect.settle import settled
 from cmif.errors import DetectorError
@@ -64,7 +65,7 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
     }
     voters = frozenset(name for name, kinds in decides.items() if kinds)
     votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
-    return settled(text, merge(text, found, last=voters), votes)
+    return settled(text, without_code(text, merge(text, found, last=voters)), votes)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:

@@ -52,6 +52,10 @@ class Lists:
         head, apostrophe, tail = lower.replace("’", "'").partition("'")
         return bool(apostrophe) and head in self.ordinary and tail in _CLITICS
 
+    def is_public(self, lower: str) -> bool:
+        """Whether a listed name is a place or organisation: nobody is called that."""
+        return self.names.get(lower) is not Kind.PERSON
+
     def neither(self, lower: str) -> bool:
         """Whether a word is no listed name and no common word."""
         return lower not in self.names and lower not in self.ordinary

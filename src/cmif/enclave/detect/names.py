@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from cmif.enclave.detect import cues
+from cmif.enclave.detect.code import examined
 from cmif.enclave.detect.kinds import kind_of
 from cmif.enclave.detect.lists import lists
 from cmif.enclave.detect.runs import Sentence, is_shouted, runs
@@ -34,6 +35,8 @@ class Names:
 
     def detect(self, text: str) -> list[Span]:
         spans: list[Span] = []
+        code = examined(text)
+        whole, text = text, code.text
         for sentence in sentences(text):
             shouted = is_shouted(sentence)
             for first, end in runs(sentence):
@@ -41,7 +44,46 @@ class Names:
             spans.extend(_lower_case(sentence))
         spans.extend(_introduced(text))
         defined = _defined_abbreviations(text)
-        return [span for span in spans if text[span.start : span.end] not in defined]
+        return [
+            span
+            for span in spans
+            if whole[span.start : span.end] not in defined
+            and (
+                _is_listed(whole[span.start : span.end])
+                or not (code.is_code(span.start) or _is_identifier(whole, span))
+            )
+        ]
+
+
+_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*+")
+# Behind a name with an inner capital that people have: McKay, MacLeod, DeVito, LaToya, O'Neill, FitzGerald.
+_HUMP = re.compile(r"(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bDi)(?<!\bLa)(?<!\bLe)(?<!\bVan)(?<!\bFitz)(?<!\bDu)[a-z][A-Z]")
+_BEFORE_IDENTIFIER = frozenset("./\\_@$:>`#~")
+_AFTER_IDENTIFIER = re.compile(r"\((?!s\)|e?s\)|\w{1,3}\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
+
+
+def _is_listed(name: str) -> bool:
+    """Whether a listed name, that is no common word besides, is part of ``name``."""
+    words = lists()
+    found = [word.lower() for word in _WORDS.findall(name)]
+    if any(word in words.pure and not words.is_public(word) for word in found):
+        return True
+    return len(found) > 1 and (found[-1] in cues.LEGAL_FORMS or (found[0] in words.given and name.istitle()))
+
+
+def _is_identifier(text: str, span: Span) -> bool:
+    """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`, `inCamelCase`."""
+    before = text[span.start - 1 : span.start]
+    if before in _BEFORE_IDENTIFIER and before and not text[span.start - 2 : span.start].isspace():
+        if before != ":" or text[span.start - 2 : span.start] == "::":
+            if before != "." or not _is_initial(text, span.start - 1):
+                return True
+    return _AFTER_IDENTIFIER.match(text, span.end) is not None
+
+
+def _is_initial(text: str, point: int) -> bool:
+    """Whether the point ends a sentence or an initial rather than joining identifiers: "J.Smith", "Mr.Smith"."""
+    return not text[max(0, point - 3) : point].islower()
 
 
 def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:

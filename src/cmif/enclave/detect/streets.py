@@ -127,5 +127,17 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
             yield match.span(1)
     if "\n" in text:
         for match in _LINE.finditer(text):
+            if match[1].isdigit() and not _is_beside_address(text, *match.span(0)):
+                continue
             if any(char.isdigit() for char in match[1]) and not _NOT_A_PLACE.search(match[1]):
                 yield match.span(1)
+
+
+_NAMED_LINE = re.compile(r"[^\w\n]{0,8}(?:\d{1,6}[a-zA-Z]? )?[A-ZÀ-ÞΆ-Ϋ][^\W\d_][\w'’., -]{0,60}\Z")
+
+
+def _is_beside_address(text: str, start: int, end: int) -> bool:
+    """Whether the line above or below a number in a line of its own begins with a capital, as a town or street does."""
+    above = text[max(0, start - 90) : max(0, start - 1)].rpartition("\n")[2]
+    below = text[end + 1 : end + 90].partition("\n")[0]
+    return bool(_NAMED_LINE.match(above) or _NAMED_LINE.match(below))
