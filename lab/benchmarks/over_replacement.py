@@ -5,7 +5,7 @@
 PUPA (labelled prompts): `cmif detect eval` prints the same figures; here `--list` shows what was changed outside units.
 
 NQ-open is in lower case, and names in lower case are mostly not looked for, so the questions get capitals: at the
-beginning, for every word that is not in the packaged list of words counted in lower case in books, and for every run of words that
+beginning, for every word that is in neither packaged list of words in lower case (books, SCOWL), and for every run of words that
 some answer of the set writes with capitals. No list of public names is used for this, so the casing does not favour what the
 detector keeps. A question is changed when any word of it is.
 
@@ -73,7 +73,7 @@ def nq(path: Path, policy: Policy, listed: int) -> None:
 def cased(rows: Iterable[dict[str, object]]) -> Iterator[str]:
     """The questions with capitals, by the rule above."""
     rows = list(rows)
-    lower = entries("common_words.txt")
+    lower = entries("common_words.txt") | entries("common_words_modern.txt")
     capitals: dict[str, str] = {}
     for row in rows:
         answers = row["answer"]

@@ -52,7 +52,7 @@ NOT_COUNTED = frozenset({"TITLE"})
 
 
 # PUPA lists some marks of the anonymiser that its texts went through before; there is nothing left in them to hide.
-_ALREADY_GONE = re.compile(r"PRESIDIO_ANONYMIZED_\w+")
+_ALREADY_GONE = re.compile(r"PRESIDIO_ANONYMIZED_\w+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cmif.enclave.words import stopwords
 from cmif.types import Kind, Span
 
 # One of these anywhere makes it worth looking at lines at all.
@@ -47,7 +48,7 @@ _CODE_PART = re.compile(
     r"|(?<![=<>!])(?:==|!=|\+=|-=|\*=|:=|=>|->|&&|\|\||::|<<|>>|</|/>|===)(?!>)"
     r"|(?:^|[\s(,.\[])[A-Za-z_$][\w.$\[\]'\"-]*\s?=\s?[\w\"'\[{(\-$&@<.]"
     r"|^\s*[\"']?[\w.$-]+[\"']?\s*:\s*(?:[\[{\"']|true\b|false\b|null\b|None\b|\d+,?$)"
-    r"|^\s*[\w.$\[\]\"']+,$|\)\s*:\s*$|^\s*[\w.]+\($"
+    r"|^\s*[a-z_$\"'\[][\w.$\[\]\"']*,$|\)\s*:\s*$|^\s*[\w.]+\($"
 )
 _COMMENT_LINE = re.compile(r"\s*(?:\#(?!\#)|//|/\*|\*(?:\s|/|$)|--\s|;;|<!--|\"\"\"|'''|=begin|=pod|%%?\s|rem\s)")
 # Literals and comments inside a line of code; an apostrophe inside a word opens no literal.
@@ -159,7 +160,23 @@ def _code_lines(lines: list[str]) -> list[bool]:
 
 
 def _is_code(line: str) -> bool:
-    return bool(_FENCE.match(line) or _CODE_LINE.match(line) or _CODE_PART.search(line))
+    if _FENCE.match(line):
+        return True
+    return bool(_CODE_LINE.match(line) or _CODE_PART.search(line)) and not _is_prose(line)
+
+
+def _is_prose(line: str) -> bool:
+    """Whether words of sentences, and not of programs, make up a line outside its literals and comments."""
+    told = _PLAIN_WORD.findall(_EXAMINED.sub(" ", line)) or _PLAIN_WORD.findall(line)
+    said = sum(word.lower() in _SENTENCE_WORDS for word in told)
+    return said >= 2 and said >= 0.12 * len(told) or (said == 1 and len(told) > 3 and line.rstrip().endswith((".", ",")))
+
+
+_PLAIN_WORD = re.compile(r"(?<![\w.$@/-])[^\W\d_]+(?:['’][a-z]+)?(?![\w(=\[:]|\.\w)")
+# Function words that no language of programs or queries has for a keyword.
+_SENTENCE_WORDS = stopwords() - frozenset(
+    "if for in is not and or from with as while do else on by all any then into to out off no both each when where until".split()  # noqa: SIM905
+)
 
 
 def _beside_code(code: list[bool], told: list[bool], i: int) -> bool:

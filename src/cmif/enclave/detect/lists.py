@@ -24,11 +24,12 @@ _FILES = (
 @dataclass(frozen=True, slots=True)
 class Lists:
     """``names``: every listed name and its kind, the first list of the above that has it. ``ordinary``:
-    common words and stopwords. ``given``: given names. ``pure``: names that are neither. ``proper``: public
+    common words and stopwords. ``modern``: words of today, ordinary where every word has a capital. ``given``: given names. ``pure``: names that are neither. ``proper``: public
     proper names. ``roles``: titles that are no listed name."""
 
     names: dict[str, Kind]
     ordinary: frozenset[str]
+    modern: frozenset[str]
     given: frozenset[str]
     pure: frozenset[str]
     proper: frozenset[str]
@@ -36,11 +37,13 @@ class Lists:
     roles: frozenset[str]
     special: SpecialCategories
 
-    def everyday(self, token: Token) -> bool:
+    def everyday(self, token: Token, *, heading: bool = False) -> bool:
         """Whether a token is a common word, abbreviation or special-category word and no listed name."""
         lower = token.lower
         if lower in self.ordinary or len(lower) == 1:
             return lower not in self.names
+        if lower in self.modern and (heading or token.starts or not token.is_capital):
+            return True
         if lower in self.names:
             return False
         if token.written is Written.UPPER and token.text in self.abbreviations:
@@ -72,6 +75,7 @@ def lists() -> Lists:
     return Lists(
         names=names,
         ordinary=ordinary,
+        modern=entries("common_words_modern.txt"),
         pure=frozenset(name for name in names.keys() - ordinary - proper if len(name) > 2),
         given=entries("gazetteer_given.txt"),
         proper=proper,

@@ -74,6 +74,8 @@ def _is_listed(name: str) -> bool:
 def _is_identifier(text: str, span: Span) -> bool:
     """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`, `inCamelCase`."""
     before = text[span.start - 1 : span.start]
+    if before == "/" and text[span.end : span.end + 1] not in ("/", "_"):
+        before = ""  # "PWC/Frankfurt"
     if before in _BEFORE_IDENTIFIER and before and not text[span.start - 2 : span.start].isspace():
         if before != ":" or text[span.start - 2 : span.start] == "::":
             if before != "." or not _is_initial(text, span.start - 1):
