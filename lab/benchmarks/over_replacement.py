@@ -5,7 +5,7 @@
 PUPA (labelled prompts): `cmif detect eval` prints the same figures; here `--list` shows what was changed outside units.
 
 NQ-open is in lower case, and names in lower case are mostly not looked for, so the questions get capitals: at the
-beginning, for every word that is in neither packaged list of words in lower case (books, SCOWL), and for every run of words that
+beginning, for every word that is in neither packaged list of words in lower case (books, SCOWL; all capitals for its abbreviations), and for every run of words that
 some answer of the set writes with capitals. No list of public names is used for this, so the casing does not favour what the
 detector keeps. A question is changed when any word of it is.
 
@@ -74,6 +74,7 @@ def cased(rows: Iterable[dict[str, object]]) -> Iterator[str]:
     """The questions with capitals, by the rule above."""
     rows = list(rows)
     lower = entries("common_words.txt") | entries("common_words_modern.txt")
+    upper = entries("common_words_upper.txt")
     capitals: dict[str, str] = {}
     for row in rows:
         answers = row["answer"]
@@ -83,7 +84,11 @@ def cased(rows: Iterable[dict[str, object]]) -> Iterator[str]:
                 capitals[answer.lower()] = answer
     for row in rows:
         question = _WORD.sub(
-            lambda m: m[0] if is_stopword(m[0]) or m[0].partition("'")[0] in lower else m[0][0].upper() + m[0][1:],
+            lambda m: m[0]
+            if is_stopword(m[0]) or m[0].partition("'")[0] in lower
+            else m[0].upper()
+            if m[0].upper() in upper
+            else m[0][0].upper() + m[0][1:],
             str(row["question"]),
         )
         tokens = question.split(" ")

@@ -48,6 +48,7 @@ class Names:
             span
             for span in spans
             if whole[span.start : span.end] not in defined
+            and not _is_call(whole, span)
             and (
                 _is_listed(whole[span.start : span.end])
                 or not (code.is_code(span.start) or _is_identifier(whole, span))
@@ -59,7 +60,7 @@ _WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*+")
 # Behind a name with an inner capital that people have: McKay, MacLeod, DeVito, LaToya, O'Neill, FitzGerald.
 _HUMP = re.compile(r"(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bDi)(?<!\bLa)(?<!\bLe)(?<!\bVan)(?<!\bFitz)(?<!\bDu)[a-z][A-Z]")
 _BEFORE_IDENTIFIER = frozenset("./\\_@$:>`#~")
-_AFTER_IDENTIFIER = re.compile(r"\((?!s\)|e?s\)|\w{1,3}\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
+_AFTER_IDENTIFIER = re.compile(r"\((?!e?s\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
 
 
 def _is_listed(name: str) -> bool:
@@ -69,6 +70,11 @@ def _is_listed(name: str) -> bool:
     if any(word in words.pure and not words.is_public(word) for word in found):
         return True
     return len(found) > 1 and (found[-1] in cues.LEGAL_FORMS or (found[0] in words.given and name.istitle()))
+
+
+def _is_call(text: str, span: Span) -> bool:
+    """A listed name in lower case before a parenthesis: `max(a, b)`."""
+    return text[span.end : span.end + 1] == "(" and text[span.start : span.end].islower()
 
 
 def _is_identifier(text: str, span: Span) -> bool:
@@ -163,8 +169,15 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     elif end - first == 1:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
-    elif not all(words.everyday(t) for t in sentence[first:end]) or _stands_out(sentence, first, end):
+    elif not all(words.everyday(t, heading=_is_heading(sentence)) for t in sentence[first:end]) or _stands_out(sentence, first, end):
         yield _span(sentence, first, end, kind_of(sentence, first, end))
+
+
+def _is_heading(sentence: Sentence) -> bool:
+    """Whether capitals are the rule here: a title, an item of a menu, a line of a CV."""
+    return 2 <= len(sentence) and sum(t.is_capital for t in sentence if len(t.text) > 3) >= 0.7 * max(
+        2, sum(len(t.text) > 3 for t in sentence)
+    )
 
 
 def _is_lead(sentence: Sentence, i: int) -> bool:

@@ -87,10 +87,12 @@ _ROLE = re.compile(
 # A person by full name is public after these too, of which only a relation to the writer is private.
 _HARMLESS = re.compile(r"(?i:\b(?:by|from|to|with|named?|called) {0,2})\Z")
 
+_ASKS = re.compile(
+    r"(?i:\s*(?:[\"'“]|so |and |ok |okay )?(?:who(?:se|m|['’]?s)?|what(?:['’]?s)?|when|where(?:['’]s)?|which|how|why)\b)"
+)
 _QUESTION = re.compile(
-    r"(?i:\s*(?:[\"'“]|so |and |ok |okay |hi |hey )?(?:who(?:se|m|['’]s)?|what(?:['’]s)?|when|where(?:['’]s)?|which|how|why|is|are|was|were|did|does|"
-    r"do|can|has|have|in (?:what|which|the)|on (?:what|which)|at (?:what|which)|name (?:the|a|of|all|two|three)|the|list(?: of)?|"
-    r"meaning|types?|location|explain|describe|define|tell me|give me|[\w'’ -]{0,80}\b(?:who|what|when|where|which|how)\b)\b)"
+    _ASKS.pattern + r"|(?i:\s*(?:is|are|was|were|did|does|do|can|has|have|(?:in|on|at|to|for|from) (?:what|which|whom)|"
+    r"name (?:the|a|of|all|two|three)|the|meaning|types?|location|[\w'’ -]{0,80}\b(?:who|what|when|where|which|how)\b)\b)"
 )
 _PUBLIC_LIFE = re.compile(
     r"(?i:\b(?:movies?|films?|tv|television|sitcom|soap|series|seasons?|episodes?|songs?|lyrics|albums?|bands?|singer|sings?|sang|sung|"
@@ -110,7 +112,33 @@ _PUBLIC_LIFE = re.compile(
     r"meaning|mean|stand for|named after|name|nickname|symbol|tradition|holiday|festival|celebrated|brand|company|logo|founder|"
     r"ceo|owns?|headquarter\w*|made|make|produced|built|open(?:ed)?|take place|took place|happen(?:ed)?|begin|began|start|started|"
     r"end|ended|end up|die[sd]?|killed|win|wins|won|winner|lost|record|episodes|many|famous|known|located|find|found|live|"
-    r"called|based on|real|story|book|cover|awards?|oscars?|grammys?|nomin\w+|host\w*|judges?|dance\w*|channel|show)\b)"
+    r"called|based on|real|story|book|cover|awards?|oscars?|grammys?|nomin\w+|host\w*|judges?|dance\w*|channel|show|"
+    r"hurricane|tornado|earthquake|volcano|climate|functions?|organ|organelle|bones?|joints?|muscles?|nerves?|arter(?:y|ies)|veins?|"
+    r"glands?|acids?|proteins?|atoms?|molecules?|energy|temperature|pressure|reproduction|numerals?|alphabet|term|word|saying|"
+    r"phrase|proverb|origin|spell|full form|abbreviation|acronym|delegates?|captain|general|commander|surrendered|pilgrims|"
+    r"colonists|mission|foundation|established|assembly|viceroy|mint|bridge|tower|monument|statue|temple|cathedral|building|"
+    r"museum|railroad|airport|highway|map|peak|mall|restaurant|sandwich|dish|food|bread|recipe|drink|beer|wine|cheese|coach|"
+    r"team|player|scored?|goal|points|season|plot|villain|hero|superhero|spin-?off|sequel|trilogy|saga|narrat\w+|trailer|"
+    r"diaries|magazine|newspaper|website|operating system|programming|software|model|engine|car|ship|train|aircraft|airline|"
+    r"bank|coin|note|stamp|number one|charts?|billboard|hall of fame|video|dvd|remake|original|version|tribe|people)\b)"
+)
+# Affairs of private life and work: a question with one of these is somebody's.
+_PRIVATE_LIFE = re.compile(
+    r"(?i:\b(?:contract|invoice|meeting|meet|salary|wage|paid|pay|owes?|debt|loan|mortgage|account number|password|address|phone|"
+    r"e-?mail|call(?:s|ed)? (?:back|in)|appointment|diagnos\w+|symptoms?|medication|prescri\w+|therapy|surgery|lab results?|pregnan\w+|"
+    r"divorc\w+|custody|lawsuit|sue[sd]?|arrested|fired|hired|resign\w*|promot\w+|vacation|leave request|deadline|project|"
+    r"colleague|boss|manager|employee|client|customer|patient|tenant|landlord|neighbou?r|roommate|classmate|homework|grades?|"
+    r"quarter(?:ly)?|budget|forecast|roadmap|confidential|internal|nda|shipment|ticket)\b)"
+)
+
+
+# A published decision by its reporter, with the parties before it: "Roe v. Wade, 410 U.S. 113 (1973)".
+_CITE = re.compile(
+    r"(?:[A-Z][\w.'’&-]{0,30}(?: [A-Z&][\w.'’-]{0,30}| of| and| the){0,6} vs?\.? [A-Z][\w.'’&-]{0,30}(?: [A-Z&][\w.'’-]{0,30}| of| and| the){0,6}, )?"
+    r"(?<!\w)\d{1,4} (?:U\. ?S\.|F\.(?: ?(?:2d|3d|4th|Supp\.(?: ?[23]d)?|App[’']x))?|S\. ?Ct\.|L\. ?Ed\.(?: ?2d)?|N\.[EWY]\.(?:S\.)?(?: ?[23]d)?|"
+    r"S\.[EW]\.(?: ?[23]d)?|So\.(?: ?[23]d)?|P\.(?: ?[23]d)|A\.(?: ?[23]d)|Cal\.(?: ?App\.)?(?: ?(?:2d|3d|4th|5th))?|U\.S\.C\.|C\.F\.R\.|Fed\. Reg\.|"
+    r"[A-Z][a-z]{1,5}\. ?(?:App\.)?) (?:§{1,2} ?)?\d{1,5}(?:[\w.()-]{0,12})(?:, \d{1,5}){0,2}(?: \((?:[\w. ]{0,20} )?[12]\d{3}\))?"
+    r"|\[[12]\d{3}\] (?:\d{1,3} )?[A-Z][A-Za-z ]{1,12} \d{1,5}"
 )
 
 
@@ -147,8 +175,11 @@ def _special_public() -> frozenset[str]:
 
 def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[KeptPublic, ...]]:
     """``spans`` (disjoint, sorted) without those that are public and tied to nobody, and these with the reason."""
-    reasons = [_category(text, span) for span in spans]
-    general: dict[tuple[int, int], bool] = {}
+    cites = [match.span() for match in _CITE.finditer(text)] if " v" in text or "." in text else []
+    reasons = [
+        "cite" if any(a <= s.start and s.end <= b for a, b in cites) else _category(text, s) for s in spans
+    ]
+    questions: dict[tuple[int, int], _Question | None] = {}
     bounds: list[tuple[int, int]] = []
     for span, reason in zip(spans, reasons, strict=True):
         bounds.append(_sentence(text, span.start) if _is_judged(span) or reason else (0, 0))
@@ -156,15 +187,16 @@ def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[Kep
     kept: list[str | None] = []
     sentences = _by_sentence(text, spans, reasons)
     for i, (span, reason) in enumerate(zip(spans, reasons, strict=True)):
-        if not _is_judged(span):
-            kept.append(None)
+        if reason == "cite" or not _is_judged(span):
+            kept.append(reason)
             continue
         sentence = bounds[i]
-        if reason is None and span.kind is not Kind.WORD:
-            if sentence not in general:
-                general[sentence] = _is_general(text, *sentence, spans)
-            reason = "question" if general[sentence] else None
-        if reason and reason != "question" and _is_tied(text, span, reason, sentence, sentences):
+        if sentence not in questions:
+            questions[sentence] = _question(text, *sentence, spans)
+        question = questions[sentence]
+        if question and span.kind is not Kind.WORD and not reason:
+            reason = "question" if _is_asked_about(text, span, question) else None
+        elif reason and not question and _is_tied(text, span, reason, sentence, sentences):
             reason = None
         kept.append(reason)
         if reason is None and span.kind in _NAMES:
@@ -180,7 +212,7 @@ def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[Kep
 
 
 def _is_judged(span: Span) -> bool:
-    return span.detector in _JUDGED and (span.kind in _NAMES or span.kind in (Kind.WORD, Kind.URL))
+    return span.detector in _JUDGED and (span.kind in _NAMES or span.kind in (Kind.WORD, Kind.URL, Kind.DATE))
 
 
 def _names(text: str, span: Span) -> Iterator[str]:
@@ -296,15 +328,40 @@ def _is_tied(text: str, span: Span, category: str, sentence: tuple[int, int], pr
     return resides and (_HE_OR_SHE.search(told) is not None or not _GENERIC.search(told))
 
 
-def _is_general(text: str, start: int, end: int, spans: Sequence[Span]) -> bool:
-    """Whether a sentence is a question of general knowledge: it asks, of public life, and of nobody's affairs. A text
-    that holds private values anywhere has no such question.
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """``public``: it holds a word of public life. ``alone``: it is the whole text."""
+
+    public: bool
+    alone: bool
+
+
+def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Question | None:
+    """What a sentence is if it asks and is nobody's affair. A text with private values anywhere has no such question."""
+    told = text[start:end]
+    alone = not text[:start].strip() and not text[end:].strip()
+    public = _PUBLIC_LIFE.search(told) is not None
+    if told.rstrip().endswith("?"):
+        asked = (alone and public) or _QUESTION.match(told) is not None
+    else:
+        asked = alone and told.count(" ") < _SHORT and "," not in told and _ASKS.match(told) is not None
+    if not asked:
+        return None
+    if _SOMEBODY.search(told) or _PRIVATE_LIFE.search(told) or _FIRST_PERSON.search(_REQUEST.sub(" ", told)):
+        return None
+    if any(s.kind in _CONTACT and s.kind not in _NAMES and s.kind is not Kind.ADDRESS for s in spans):
+        return None
+    return _Question(public, alone)
+
+
+def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
+    """Whether an unlisted name, or a date, in a question of general knowledge is public: with a word of public life any,
+    without one what looks like nobody's name.
     """
-    question = text[start:end]
-    whole = not text[:start].strip() and not text[end:].strip()
-    asked = question.rstrip().endswith("?") or (whole and question.count(" ") < _SHORT and "," not in question)
-    if not asked or not _QUESTION.match(question) or not _PUBLIC_LIFE.search(question):
-        return False
-    if _SOMEBODY.search(question) or _FIRST_PERSON.search(_REQUEST.sub(" ", question)):
-        return False
-    return not any(s.kind in _CONTACT and s.kind is not Kind.PERSON for s in spans)
+    before = text[max(0, span.start - 12) : span.start]
+    if span.kind not in _NAMES:
+        return span.kind is Kind.DATE and question.public
+    if re.search(r"(?i:\b(?:mr|mrs|ms|miss|dr)\.? ?)\Z", before):
+        return question.public and question.alone
+    given = any(word in lists().given for word in _spelling(text[span.start : span.end]).split(" "))
+    return question.public or (question.alone and not given)
