@@ -59,7 +59,7 @@ class Names:
 _WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*+")
 # Behind a name with an inner capital that people have: McKay, MacLeod, DeVito, LaToya, O'Neill, FitzGerald.
 _HUMP = re.compile(r"(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bDi)(?<!\bLa)(?<!\bLe)(?<!\bVan)(?<!\bFitz)(?<!\bDu)[a-z][A-Z]")
-_BEFORE_IDENTIFIER = frozenset("./\\_@$:>`#~")
+_BEFORE_IDENTIFIER = re.compile(r"(?:->|::|[.\\_@$`#~])\Z")
 _AFTER_IDENTIFIER = re.compile(r"\((?!e?s\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
 
 
@@ -79,13 +79,12 @@ def _is_call(text: str, span: Span) -> bool:
 
 def _is_identifier(text: str, span: Span) -> bool:
     """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`, `inCamelCase`."""
-    before = text[span.start - 1 : span.start]
-    if before == "/" and text[span.end : span.end + 1] not in ("/", "_"):
-        before = ""  # "PWC/Frankfurt"
-    if before in _BEFORE_IDENTIFIER and before and not text[span.start - 2 : span.start].isspace():
-        if before != ":" or text[span.start - 2 : span.start] == "::":
-            if before != "." or not _is_initial(text, span.start - 1):
-                return True
+    before = _BEFORE_IDENTIFIER.search(text, max(0, span.start - 2), span.start)
+    if before and not text[before.start() - 1 : before.start()].isspace() and before.start():
+        if before.group() != "." or not _is_initial(text, before.start()):
+            return True
+    if text[span.start - 1 : span.start] == "/" and text[span.end : span.end + 1] in ("/", "_"):
+        return True  # but not "PWC/Frankfurt"
     return _AFTER_IDENTIFIER.match(text, span.end) is not None
 
 
@@ -154,7 +153,7 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     while end > first and not sentence[end - 1].is_capital:
         end -= 1
     if not organisation and not shouted:
-        while end - first > 1 and _is_lead(sentence, first):
+        while end - first > 1 and _is_lead(sentence, first, end):
             first += 1
     if (
         first >= end
@@ -169,8 +168,17 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     elif end - first == 1:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
-    elif not all(words.everyday(t, heading=_is_heading(sentence)) for t in sentence[first:end]) or _stands_out(sentence, first, end):
+    elif not _are_everyday(sentence, first, end) or _stands_out(sentence, first, end):
         yield _span(sentence, first, end, kind_of(sentence, first, end))
+
+
+def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:
+    """Whether several capitalised words are everyday ones; words of today only in a heading."""
+    words, heading = lists(), _is_heading(sentence)
+    return all(
+        words.everyday(t, heading=heading) and (heading or t.lower not in words.modern)
+        for t in sentence[first:end]
+    )
 
 
 def _is_heading(sentence: Sentence) -> bool:
@@ -180,10 +188,13 @@ def _is_heading(sentence: Sentence) -> bool:
     )
 
 
-def _is_lead(sentence: Sentence, i: int) -> bool:
+def _is_lead(sentence: Sentence, i: int, end: int) -> bool:
     """Whether a token only begins the sentence: an everyday word, or the letter of a list ("B. Difficult")."""
-    letter = len(sentence[i].text) == 1 and lists().everyday(sentence[i + 1])
-    return sentence[i].starts and (letter or lists().everyday(sentence[i]))
+    words = lists()
+    letter = len(sentence[i].text) == 1 and words.everyday(sentence[i + 1])
+    if sentence[i].lower in words.modern and all(words.everyday(t) for t in sentence[i + 1 : end]):
+        return False  # "Wolfram Research" rather than "Review Anna's lease"
+    return sentence[i].starts and (letter or words.everyday(sentence[i]))
 
 
 def _single(sentence: Sentence, i: int) -> bool:

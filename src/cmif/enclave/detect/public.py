@@ -37,6 +37,12 @@ _CONTACT = frozenset(
 )  # fmt: skip
 _JUDGED = frozenset({"names", "address_forms", "ner", "patterns", "special"})
 _NEAR_ADDRESS = 60  # characters
+_NEAR_LINE = 40  # characters: from a line that holds nothing but names, as in a letter's head
+_SAID = re.compile(r"(?<![^\W_])[a-z]{3,}")
+_JOURNEY = re.compile(
+    r"(?i:\b(?:trips?|vacations?|holidays?|honeymoon|travell?ed|travell?ing|fun to visit|visited|visiting|flights?|hotels?|booked|"
+    r"booking|itinerary|visas?|relocation|internship|roles?|positions?|office)\b)"
+)
 _SHORT = 16  # words of a question without its mark
 
 _BOUNDARY = re.compile(r"(?<=[^\W_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)[.!?]+[\"'”’)\]]*\s|\n")
@@ -50,7 +56,7 @@ _REQUEST = re.compile(
     r"\bI(?:['’]m| am) (?:writing|studying|looking for|researching|reading|working on|curious|interested|trying)\b|\bplease help me\b)"
 )
 _FIRST_PERSON = re.compile(
-    r"(?<![\w.])(?:I(?:['’](?:m|ve|d|ll))?(?![\w.-])|(?i:my|mine|myself|our|ours|i['’]m|i['’]ve)\b|(?:We|we)\b)"
+    r"(?<![\w.])(?:I(?:['’](?:m|ve|d|ll))?(?![\w.-])|(?i:my|mine|myself|me|our|ours|i['’]m|i['’]ve)\b|(?:We|we)\b)"
     r"|(?<![\w.])i (?=(?:am|was|live|lived|moved|work|worked|grew|study|studied|come|came|went|have|had)\b)"
 )
 _SOMEBODY = re.compile(
@@ -94,6 +100,8 @@ _QUESTION = re.compile(
     _ASKS.pattern + r"|(?i:\s*(?:is|are|was|were|did|does|do|can|has|have|(?:in|on|at|to|for|from) (?:what|which|whom)|"
     r"name (?:the|a|of|all|two|three)|the|meaning|types?|location|[\w'’ -]{0,80}\b(?:who|what|when|where|which|how)\b)\b)"
 )
+# What somebody asks somebody about themselves.
+_YOURS = re.compile(r"(?i:\s*(?:so |and |hey |hi )?(?:have|has|are|do|did|will|can|could|would|were|who['’]s|wanna|want to) (?:you|we|coming|going)\b)")
 _PUBLIC_LIFE = re.compile(
     r"(?i:\b(?:movies?|films?|tv|television|sitcom|soap|series|seasons?|episodes?|songs?|lyrics|albums?|bands?|singer|sings?|sang|sung|"
     r"music|musical|concert|tour|guitar|actors?|actress(?:es)?|cast|characters?|voice[sd]?|plays|played|playing|portray(?:s|ed)?|"
@@ -137,7 +145,7 @@ _CITE = re.compile(
     r"(?:[A-Z][\w.'’&-]{0,30}(?: [A-Z&][\w.'’-]{0,30}| of| and| the){0,6} vs?\.? [A-Z][\w.'’&-]{0,30}(?: [A-Z&][\w.'’-]{0,30}| of| and| the){0,6}, )?"
     r"(?<!\w)\d{1,4} (?:U\. ?S\.|F\.(?: ?(?:2d|3d|4th|Supp\.(?: ?[23]d)?|App[’']x))?|S\. ?Ct\.|L\. ?Ed\.(?: ?2d)?|N\.[EWY]\.(?:S\.)?(?: ?[23]d)?|"
     r"S\.[EW]\.(?: ?[23]d)?|So\.(?: ?[23]d)?|P\.(?: ?[23]d)|A\.(?: ?[23]d)|Cal\.(?: ?App\.)?(?: ?(?:2d|3d|4th|5th))?|U\.S\.C\.|C\.F\.R\.|Fed\. Reg\.|"
-    r"[A-Z][a-z]{1,5}\. ?(?:App\.)?) (?:§{1,2} ?)?\d{1,5}(?:[\w.()-]{0,12})(?:, \d{1,5}){0,2}(?: \((?:[\w. ]{0,20} )?[12]\d{3}\))?"
+    r"Wis\.|Ill\.|Mass\.|Pa\.|Va\.|Ga\.|Mich\.|Minn\.|Conn\.|Wash\.|Tex\.|Ohio St\.) (?:§{1,2} ?)?\d{1,5}(?:[\w.()-]{0,12})(?:, \d{1,5}){0,2}(?: \((?:[\w. ]{0,20} )?[12]\d{3}\))?"
     r"|\[[12]\d{3}\] (?:\d{1,3} )?[A-Z][A-Za-z ]{1,12} \d{1,5}"
 )
 
@@ -196,6 +204,8 @@ def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[Kep
         question = questions[sentence]
         if question and span.kind is not Kind.WORD and not reason:
             reason = "question" if _is_asked_about(text, span, question) else None
+        elif reason == "people":
+            reason = reason if question else None
         elif reason and not question and _is_tied(text, span, reason, sentence, sentences):
             reason = None
         kept.append(reason)
@@ -242,7 +252,8 @@ def _category(text: str, span: Span) -> str | None:
         return listed if listed != "eponym" or _goes_on_as_term(text, span) else None
     if _goes_on_as_term(text, span) and words[-1] in _eponyms():
         return "eponym"
-    return _tiled(words) if len(words) > 1 else None
+    tiled = _tiled(words) if len(words) > 1 else None
+    return None if tiled == "place" and span.kind is Kind.PERSON else tiled
 
 
 def _may_be_private(word: str, category: str) -> bool:
@@ -318,12 +329,17 @@ def _is_tied(text: str, span: Span, category: str, sentence: tuple[int, int], pr
         return True
     if any(s.start < end and start < s.end for s in private):
         return True
-    if any(s.kind is Kind.ADDRESS and abs(s.start - span.end) < _NEAR_ADDRESS or abs(span.start - s.end) < _NEAR_ADDRESS and s.kind is Kind.ADDRESS for s in private):
-        return True
+    reach = _NEAR_LINE if category != "person" and not _SAID.search(told) else 0
+    for other in private:
+        near = _NEAR_ADDRESS if other.kind is Kind.ADDRESS else reach
+        if -near < other.start - span.end < near or -near < span.start - other.end < near:
+            return True
     if _FIRST_PERSON.search(told):
         return True
     if category == "person":
         return False
+    if category == "place" and _JOURNEY.search(told):
+        return True
     resides = _RESIDES.search(before) is not None
     return resides and (_HE_OR_SHE.search(told) is not None or not _GENERIC.search(told))
 
@@ -347,7 +363,7 @@ def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Questi
         asked = alone and told.count(" ") < _SHORT and "," not in told and _ASKS.match(told) is not None
     if not asked:
         return None
-    if _SOMEBODY.search(told) or _PRIVATE_LIFE.search(told) or _FIRST_PERSON.search(_REQUEST.sub(" ", told)):
+    if _YOURS.match(told) or _SOMEBODY.search(told) or _PRIVATE_LIFE.search(told) or _FIRST_PERSON.search(_REQUEST.sub(" ", told)):
         return None
     if any(s.kind in _CONTACT and s.kind not in _NAMES and s.kind is not Kind.ADDRESS for s in spans):
         return None
@@ -364,4 +380,5 @@ def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
     if re.search(r"(?i:\b(?:mr|mrs|ms|miss|dr)\.? ?)\Z", before):
         return question.public and question.alone
     given = any(word in lists().given for word in _spelling(text[span.start : span.end]).split(" "))
-    return question.public or (question.alone and not given)
+    unlike = span.kind is not Kind.PERSON or re.search(r"\b[Tt]he (?:\w+ ){0,2}\Z", before) is not None
+    return question.public or (question.alone and not given and unlike)
