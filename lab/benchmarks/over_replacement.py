@@ -2,15 +2,20 @@
 
     python lab/benchmarks/over_replacement.py --pupa PUPA_TNB.csv --nq dev.jsonl --code src FURTHER_FOLDERS
 
-PUPA (labelled prompts): `cmif detect eval` prints the same figures; here `--list` shows what was changed outside units.
+PUPA (labelled prompts): `cmif detect eval` prints the same figures; here `--list` shows what was changed outside
+units.
 
 NQ-open is in lower case, and names in lower case are mostly not looked for, so the questions get capitals: at the
-beginning, for every word that is in neither packaged list of words in lower case (books, SCOWL; all capitals for its abbreviations), and for every run of words that
-some answer of the set writes with capitals. No list of public names is used for this, so the casing does not favour what the
+beginning, for every word that is in neither packaged list of words in lower case (books, SCOWL; all capitals for
+its abbreviations), and for every run of words that
+some answer of the set writes with capitals. No list of public names is used for this, so the casing does not favour
+what the
 detector keeps. A question is changed when any word of it is.
 
-Code: every file with a known ending below the folders, or five of each ending with `--sample 5` (those whose path has the lowest
-SHA-256). `false hits` counts spans a hundred words; all of them count as false, so real names of authors in comments do too.
+Code: every file with a known ending below the folders, or five of each ending with `--sample 5` (those whose path
+has the lowest
+SHA-256). `false hits` counts spans a hundred words; all of them count as false, so real names of authors in
+comments do too.
 """
 
 from __future__ import annotations
@@ -33,14 +38,12 @@ from cmif.enclave.policy import Policy
 from cmif.enclave.words import is_stopword, words
 from cmif.types import Kind, Span
 
-ENDINGS = frozenset((
-    "py js ts go rs c h cpp java rb php sql pl sh cs kt swift lua".split()  # noqa: SIM905
-))
+ENDINGS = frozenset("py js ts go rs c h cpp java rb php sql pl sh cs kt swift lua".split())  # noqa: SIM905
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
 def found(text: str, policy: Policy) -> tuple[Span, ...]:
-    spans = detect_all(text, default_detectors())
+    spans = detect_all(text, default_detectors(), keep_public=policy.keeps_public)
     return tuple(s for s in spans if s.kind is not Kind.WORD or policy.special_words)
 
 
@@ -66,7 +69,9 @@ def nq(path: Path, policy: Policy, listed: int) -> None:
         spans = found(question, policy)
         changed += bool(spans)
         hits.update(f"{s.kind.value} {question[s.start : s.end]!r}  <- {question}" for s in spans)
-    print(f"nq {policy.level}: {changed} of {len(questions)} questions changed ({changed / len(questions):.1%})")
+    print(
+        f"nq {policy.level}: {changed} of {len(questions)} questions changed ({changed / len(questions):.1%})"
+    )
     show(hits, listed)
 
 
@@ -84,11 +89,13 @@ def cased(rows: Iterable[dict[str, object]]) -> Iterator[str]:
                 capitals[answer.lower()] = answer
     for row in rows:
         question = _WORD.sub(
-            lambda m: m[0]
-            if is_stopword(m[0]) or m[0].partition("'")[0] in lower
-            else m[0].upper()
-            if m[0].upper() in upper
-            else m[0][0].upper() + m[0][1:],
+            lambda m: (
+                m[0]
+                if is_stopword(m[0]) or m[0].partition("'")[0] in lower
+                else m[0].upper()
+                if m[0].upper() in upper
+                else m[0][0].upper() + m[0][1:]
+            ),
             str(row["question"]),
         )
         tokens = question.split(" ")
@@ -116,19 +123,21 @@ def code(folders: list[Path], policy: Policy, sample: int, listed: int) -> None:
         changed += len(touched)
         lines += text.count("\n") + 1
         rows = text.split("\n")
-        hits.update(
-            f"{s.detector}/{s.kind.value} {text[s.start : s.end]!r}  <- {rows[text.count(chr(10), 0, s.start)].strip()[:90]}"
-            for s in there
-        )
+        for span in there:
+            line = rows[text.count("\n", 0, span.start)].strip()[:90]
+            hits[f"{span.detector}/{span.kind.value} {text[span.start : span.end]!r}  <- {line}"] += 1
     print(
         f"code {policy.level}: {spans} hits in {count} words ({100 * spans / max(1, count):.2f} per 100), "
-        f"{changed} of {lines} lines changed ({changed / max(1, lines):.1%}), {1e3 * seconds / max(1e-9, size):.1f} ms a KB"
+        f"{changed} of {lines} lines changed ({changed / max(1, lines):.1%}), "
+        f"{1e3 * seconds / max(1e-9, size):.1f} ms a KB"
     )
     show(hits, listed)
 
 
 def files(folders: list[Path], sample: int) -> list[Path]:
-    every = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix[1:] in ENDINGS and p.is_file())
+    every = sorted(
+        p for folder in folders for p in folder.rglob("*") if p.suffix[1:] in ENDINGS and p.is_file()
+    )
     if not sample:
         return every
     chosen: dict[str, list[Path]] = {}
@@ -144,7 +153,9 @@ def show(hits: Counter[str], listed: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pupa", type=Path)
     parser.add_argument("--nq", type=Path)
     parser.add_argument("--code", type=Path, nargs="*", default=[])

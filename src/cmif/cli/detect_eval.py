@@ -137,7 +137,7 @@ def evaluate(samples: Iterable[Sample], detectors: Sequence[Detector], policy: P
     result = Result()
     for sample in samples:
         began = time.process_time()
-        spans = detect_all(sample.text, detectors)
+        spans = detect_all(sample.text, detectors, keep_public=policy.keeps_public)
         result.seconds += time.process_time() - began
         spans = tuple(s for s in spans if s.kind is not Kind.WORD or policy.special_words)
         _add(result, sample, spans)

@@ -61,7 +61,8 @@ def detect(
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
-    (:func:`merge`). With ``keep_public`` names that everybody knows stay (:mod:`public`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds
+    (:func:`merge`). With ``keep_public`` names that everybody knows stay (:mod:`public`). A detector with an
+    attribute ``decides``, a set of kinds, has the last word between those kinds
     and none about others. Raises :class:`DetectorError` when a detector fails or answers with a span outside the
     text; the message names the detector and never quotes the text.
     """
@@ -84,8 +85,8 @@ def detect(
     }
     voters = frozenset(name for name, kinds in decides.items() if kinds)
     votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
-    spans = settled(text, without_code(text, merge(text, found, last=voters)), votes)
-    return Detection(*judge(text, spans)) if keep_public else Detection(spans)
+    merged = settled(text, without_code(text, merge(text, found, last=voters)), votes)
+    return Detection(*judge(text, merged)) if keep_public else Detection(merged)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:

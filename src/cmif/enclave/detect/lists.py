@@ -24,7 +24,8 @@ _FILES = (
 @dataclass(frozen=True, slots=True)
 class Lists:
     """``names``: every listed name and its kind, the first list of the above that has it. ``ordinary``:
-    common words and stopwords. ``modern``: words of today, ordinary where every word has a capital. ``given``: given names. ``pure``: names that are neither. ``proper``: public
+    common words and stopwords. ``modern``: words of today, ordinary where every word has a capital. ``given``:
+    given names. ``pure``: names that are neither. ``proper``: public
     proper names. ``roles``: titles that are no listed name."""
 
     names: dict[str, Kind]

@@ -57,8 +57,6 @@ class Names:
 
 
 _WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*+")
-# Behind a name with an inner capital that people have: McKay, MacLeod, DeVito, LaToya, O'Neill, FitzGerald.
-_HUMP = re.compile(r"(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bDi)(?<!\bLa)(?<!\bLe)(?<!\bVan)(?<!\bFitz)(?<!\bDu)[a-z][A-Z]")
 _BEFORE_IDENTIFIER = re.compile(r"(?:->|::|[.\\_@$`#~])\Z")
 _AFTER_IDENTIFIER = re.compile(r"\((?!e?s\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
 
@@ -78,11 +76,11 @@ def _is_call(text: str, span: Span) -> bool:
 
 
 def _is_identifier(text: str, span: Span) -> bool:
-    """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`, `inCamelCase`."""
+    """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`."""
     before = _BEFORE_IDENTIFIER.search(text, max(0, span.start - 2), span.start)
-    if before and not text[before.start() - 1 : before.start()].isspace() and before.start():
-        if before.group() != "." or not _is_initial(text, before.start()):
-            return True
+    joined = before is not None and before.start() > 0 and not text[before.start() - 1].isspace()
+    if before and joined and not (before.group() == "." and _is_initial(text, before.start())):
+        return True
     if text[span.start - 1 : span.start] == "/" and text[span.end : span.end + 1] in ("/", "_"):
         return True  # but not "PWC/Frankfurt"
     return _AFTER_IDENTIFIER.match(text, span.end) is not None
@@ -183,7 +181,7 @@ def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:
 
 def _is_heading(sentence: Sentence) -> bool:
     """Whether capitals are the rule here: a title, an item of a menu, a line of a CV."""
-    return 2 <= len(sentence) and sum(t.is_capital for t in sentence if len(t.text) > 3) >= 0.7 * max(
+    return len(sentence) >= 2 and sum(t.is_capital for t in sentence if len(t.text) > 3) >= 0.7 * max(
         2, sum(len(t.text) > 3 for t in sentence)
     )
 

@@ -99,7 +99,8 @@ _SENTENCE_END = re.compile(
 
 # Suffixes that are everyday words: without capitals they make no street of what stands before them.
 _EVERYDAY = frozenset(
-    "place park court way close hill walk view rise green circle square drive loop trail row gardens grove heights plaza "  # noqa: SIM905
+    "place park court way close hill walk view rise green circle square drive loop trail row gardens grove "  # noqa: SIM905
+    "heights plaza "
     "terrace st av pl ct cir ter way".split()
 )
 
