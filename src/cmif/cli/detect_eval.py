@@ -52,7 +52,7 @@ NOT_COUNTED = frozenset({"TITLE"})
 
 
 # PUPA lists some marks of the anonymiser that its texts went through before; there is nothing left in them to hide.
-_ALREADY_GONE = re.compile(r"PRESIDIO_ANONYMIZED_\w+")
+_ALREADY_GONE = re.compile(r"PRESIDIO_ANONYMIZED_\w+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def evaluate(samples: Iterable[Sample], detectors: Sequence[Detector], policy: P
     result = Result()
     for sample in samples:
         began = time.process_time()
-        spans = detect_all(sample.text, detectors)
+        spans = detect_all(sample.text, detectors, keep_public=policy.keeps_public)
         result.seconds += time.process_time() - began
         spans = tuple(s for s in spans if s.kind is not Kind.WORD or policy.special_words)
         _add(result, sample, spans)

@@ -144,7 +144,9 @@ class Drafts:
 
     def detect(self, segment: Segment, marked: Sequence[Span]) -> tuple[Span, ...]:
         """The merged spans of a text, ``marked`` ones included. Raises :class:`DetectorError`."""
-        return detect_all(segment.text, self._detectors, marked) if self._policy.entities else ()
+        if not self._policy.entities:
+            return ()
+        return detect_all(segment.text, self._detectors, marked, keep_public=self._policy.keeps_public)
 
     def _units(self, segment: Segment, start: int, end: int, finder: Finder) -> tuple[Unit, ...]:
         if not self._policy.entities:

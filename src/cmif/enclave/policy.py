@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 from cmif.enclave.detect import Detector, default_detectors, plugin
 from cmif.enclave.detect.lexicon import Lexicon
@@ -28,7 +28,8 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
-    surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
+    surrogate; ``public`` "keep" for names that everybody knows and nothing ties to a person, "protect" to replace them
+    too; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
     for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
     keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``row_noise`` epsilon
@@ -38,6 +39,7 @@ class Policy:
     level: Level = Level.SENSITIVE
     words: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    public: Literal["keep", "protect"] = "keep"
     detectors: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     relations: frozenset[Relation] = frozenset(Relation)
@@ -61,7 +63,10 @@ class Policy:
             raise InputError(
                 "Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}."
             ) from None
-        values: dict[str, Any] = {"level": level}
+        public = raw.get("public", "keep")
+        if public not in ("keep", "protect"):
+            raise InputError("Policy key 'public' has an unknown value.", hint='One of: "keep", "protect".')
+        values: dict[str, Any] = {"level": level, "public": public}
         for name in ("words", "private", "detectors", "hosts"):
             entries = raw.get(name, [])
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
@@ -100,6 +105,10 @@ class Policy:
     @property
     def special_words(self) -> bool:
         return self.level in (Level.SENSITIVE, Level.CONTENT, Level.ALL)
+
+    @property
+    def keeps_public(self) -> bool:
+        return self.public == "keep"
 
     @property
     def every_word(self) -> bool:

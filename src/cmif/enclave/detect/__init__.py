@@ -7,10 +7,14 @@ name (:func:`plugin`).
 
 from __future__ import annotations
 
-from cmif.enclave.detect.detector import Detector, detect_all, merge
+from cmif.enclave.detect.detector import Detection, Detector, detect, detect_all, merge
 from cmif.enclave.detect.plugins import GROUP, plugin, plugins
+from cmif.enclave.detect.public import KeptPublic
 
-__all__ = ["GROUP", "Detector", "default_detectors", "detect_all", "merge", "plugin", "plugins"]
+__all__ = [
+    "GROUP", "Detection", "Detector", "KeptPublic", "default_detectors", "detect", "detect_all", "merge", "plugin",
+    "plugins",
+]  # fmt: skip
 
 
 def default_detectors() -> tuple[Detector, ...]:

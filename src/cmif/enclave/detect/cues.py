@@ -113,3 +113,25 @@ EPONYMS = _set(
     "kaposi lyme burkitt barrett behcet berger christmas gaucher glasgow apgar rett rorschach babinski foley "
     "doppler kegel pap"
 )
+
+# What goes on a name that became a term: "Murphy sign", "Bayes' rule", "Foley catheter", "Reynolds number".
+TERM_NOUNS = AFTER_EPONYM | _set(
+    "catheter monitor tube drain retractor forceps clamp dressing splint brace cast boot collar maneuver "
+    "manoeuvre procedure "
+    "repair fundoplication position angle line node duct gland canal valve pouch bladder tract fracture cyst "
+    "hernia ulcer "
+    "esophagus oesophagus phenomenon contracture node thyroiditis chorea paralysis neuralgia criteria criterion "
+    "classification "
+    "grade stage index scale scoring stain smear agar medium solution needle trocar pin wire rod nail plate "
+    "prosthesis "
+    "theorem lemma law rule formula equation inequality series transform transformation method algorithm "
+    "process chain "
+    "distribution coefficient number constant principle paradox conjecture hypothesis function integral space "
+    "matrix tensor "
+    "operator polynomial expansion approximation diagram curve surface set group ring field graph tree code "
+    "distance model "
+    "equilibrium efficiency optimality machine effect force cycle hierarchy taxonomy alpha correlation exercise "
+    "exercises "
+    "lobe layer cell cells body bodies island islets area triangle plexus foramen tubercle dish flask burner "
+    "scheme square"
+)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from cmif.enclave.detect.code import without_code
 from cmif.enclave.detect.plain import Reading, readings
+from cmif.enclave.detect.public import KeptPublic, judge
 from cmif.enclave.detect.settle import settled
 from cmif.errors import DetectorError
 from cmif.types import Kind, Span
@@ -36,12 +39,30 @@ _ABOVE_LENGTH = {Kind.PRIVATE: 0, Kind.SECRET: 1}
 _BELOW_LENGTH = {Kind.WORD: 3}
 
 
-def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] = ()) -> tuple[Span, ...]:
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """``spans``: what is private, sorted and disjoint. ``kept``: what was found and stays as public knowledge."""
+
+    spans: tuple[Span, ...]
+    kept: tuple[KeptPublic, ...] = ()
+
+
+def detect_all(
+    text: str, detectors: Sequence[Detector], marked: Sequence[Span] = (), *, keep_public: bool = True
+) -> tuple[Span, ...]:
+    """The spans of :func:`detect`."""
+    return detect(text, detectors, marked, keep_public=keep_public).spans
+
+
+def detect(
+    text: str, detectors: Sequence[Detector], marked: Sequence[Span] = (), *, keep_public: bool = True
+) -> Detection:
     """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty.
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
-    (:func:`merge`). A detector with an attribute ``decides``, a set of kinds, has the last word between those kinds
+    (:func:`merge`). With ``keep_public`` names that everybody knows stay (:mod:`public`). A detector with an
+    attribute ``decides``, a set of kinds, has the last word between those kinds
     and none about others. Raises :class:`DetectorError` when a detector fails or answers with a span outside the
     text; the message names the detector and never quotes the text.
     """
@@ -64,7 +85,8 @@ def detect_all(text: str, detectors: Sequence[Detector], marked: Sequence[Span] 
     }
     voters = frozenset(name for name, kinds in decides.items() if kinds)
     votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
-    return settled(text, merge(text, found, last=voters), votes)
+    merged = settled(text, without_code(text, merge(text, found, last=voters)), votes)
+    return Detection(*judge(text, merged)) if keep_public else Detection(merged)
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:

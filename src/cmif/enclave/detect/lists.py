@@ -24,11 +24,13 @@ _FILES = (
 @dataclass(frozen=True, slots=True)
 class Lists:
     """``names``: every listed name and its kind, the first list of the above that has it. ``ordinary``:
-    common words and stopwords. ``given``: given names. ``pure``: names that are neither. ``proper``: public
+    common words and stopwords. ``modern``: words of today, ordinary where every word has a capital. ``given``:
+    given names. ``pure``: names that are neither. ``proper``: public
     proper names. ``roles``: titles that are no listed name."""
 
     names: dict[str, Kind]
     ordinary: frozenset[str]
+    modern: frozenset[str]
     given: frozenset[str]
     pure: frozenset[str]
     proper: frozenset[str]
@@ -36,11 +38,13 @@ class Lists:
     roles: frozenset[str]
     special: SpecialCategories
 
-    def everyday(self, token: Token) -> bool:
+    def everyday(self, token: Token, *, heading: bool = False) -> bool:
         """Whether a token is a common word, abbreviation or special-category word and no listed name."""
         lower = token.lower
         if lower in self.ordinary or len(lower) == 1:
             return lower not in self.names
+        if lower in self.modern and (heading or token.starts or not token.is_capital):
+            return True
         if lower in self.names:
             return False
         if token.written is Written.UPPER and token.text in self.abbreviations:
@@ -51,6 +55,10 @@ class Lists:
             return all(len(part) < 3 or part in self.ordinary for part in lower.split("-"))
         head, apostrophe, tail = lower.replace("’", "'").partition("'")
         return bool(apostrophe) and head in self.ordinary and tail in _CLITICS
+
+    def is_public(self, lower: str) -> bool:
+        """Whether a listed name is a place or organisation: nobody is called that."""
+        return self.names.get(lower) is not Kind.PERSON
 
     def neither(self, lower: str) -> bool:
         """Whether a word is no listed name and no common word."""
@@ -68,6 +76,7 @@ def lists() -> Lists:
     return Lists(
         names=names,
         ordinary=ordinary,
+        modern=entries("common_words_modern.txt"),
         pure=frozenset(name for name in names.keys() - ordinary - proper if len(name) > 2),
         given=entries("gazetteer_given.txt"),
         proper=proper,

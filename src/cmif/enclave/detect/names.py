@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from cmif.enclave.detect import cues
+from cmif.enclave.detect.code import examined
 from cmif.enclave.detect.kinds import kind_of
 from cmif.enclave.detect.lists import lists
 from cmif.enclave.detect.runs import Sentence, is_shouted, runs
@@ -34,6 +35,8 @@ class Names:
 
     def detect(self, text: str) -> list[Span]:
         spans: list[Span] = []
+        code = examined(text)
+        whole, text = text, code.text
         for sentence in sentences(text):
             shouted = is_shouted(sentence)
             for first, end in runs(sentence):
@@ -41,7 +44,51 @@ class Names:
             spans.extend(_lower_case(sentence))
         spans.extend(_introduced(text))
         defined = _defined_abbreviations(text)
-        return [span for span in spans if text[span.start : span.end] not in defined]
+        return [
+            span
+            for span in spans
+            if whole[span.start : span.end] not in defined
+            and not _is_call(whole, span)
+            and (
+                _is_listed(whole[span.start : span.end])
+                or not (code.is_code(span.start) or _is_identifier(whole, span))
+            )
+        ]
+
+
+_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*+")
+_BEFORE_IDENTIFIER = re.compile(r"(?:->|::|[.\\_@$`#~])\Z")
+_AFTER_IDENTIFIER = re.compile(r"\((?!e?s\))|_|::|->|\.[^\W\d_]|\[|`|=\S|/[\w.]+/")
+
+
+def _is_listed(name: str) -> bool:
+    """Whether a listed name, that is no common word besides, is part of ``name``."""
+    words = lists()
+    found = [word.lower() for word in _WORDS.findall(name)]
+    if any(word in words.pure and not words.is_public(word) for word in found):
+        return True
+    return len(found) > 1 and (found[-1] in cues.LEGAL_FORMS or (found[0] in words.given and name.istitle()))
+
+
+def _is_call(text: str, span: Span) -> bool:
+    """A listed name in lower case before a parenthesis: `max(a, b)`."""
+    return text[span.end : span.end + 1] == "(" and text[span.start : span.end].islower()
+
+
+def _is_identifier(text: str, span: Span) -> bool:
+    """Whether a name stands where identifiers of code do: `http.Status`, `Route(`, `Foo::Bar`."""
+    before = _BEFORE_IDENTIFIER.search(text, max(0, span.start - 2), span.start)
+    joined = before is not None and before.start() > 0 and not text[before.start() - 1].isspace()
+    if before and joined and not (before.group() == "." and _is_initial(text, before.start())):
+        return True
+    if text[span.start - 1 : span.start] == "/" and text[span.end : span.end + 1] in ("/", "_"):
+        return True  # but not "PWC/Frankfurt"
+    return _AFTER_IDENTIFIER.match(text, span.end) is not None
+
+
+def _is_initial(text: str, point: int) -> bool:
+    """Whether the point ends a sentence or an initial rather than joining identifiers: "J.Smith", "Mr.Smith"."""
+    return not text[max(0, point - 3) : point].islower()
 
 
 def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:
@@ -104,7 +151,7 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     while end > first and not sentence[end - 1].is_capital:
         end -= 1
     if not organisation and not shouted:
-        while end - first > 1 and _is_lead(sentence, first):
+        while end - first > 1 and _is_lead(sentence, first, end):
             first += 1
     if (
         first >= end
@@ -119,14 +166,33 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     elif end - first == 1:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
-    elif not all(words.everyday(t) for t in sentence[first:end]) or _stands_out(sentence, first, end):
+    elif not _are_everyday(sentence, first, end) or _stands_out(sentence, first, end):
         yield _span(sentence, first, end, kind_of(sentence, first, end))
 
 
-def _is_lead(sentence: Sentence, i: int) -> bool:
+def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:
+    """Whether several capitalised words are everyday ones; words of today only in a heading."""
+    words, heading = lists(), _is_heading(sentence)
+    return all(
+        words.everyday(t, heading=heading) and (heading or t.lower not in words.modern)
+        for t in sentence[first:end]
+    )
+
+
+def _is_heading(sentence: Sentence) -> bool:
+    """Whether capitals are the rule here: a title, an item of a menu, a line of a CV."""
+    return len(sentence) >= 2 and sum(t.is_capital for t in sentence if len(t.text) > 3) >= 0.7 * max(
+        2, sum(len(t.text) > 3 for t in sentence)
+    )
+
+
+def _is_lead(sentence: Sentence, i: int, end: int) -> bool:
     """Whether a token only begins the sentence: an everyday word, or the letter of a list ("B. Difficult")."""
-    letter = len(sentence[i].text) == 1 and lists().everyday(sentence[i + 1])
-    return sentence[i].starts and (letter or lists().everyday(sentence[i]))
+    words = lists()
+    letter = len(sentence[i].text) == 1 and words.everyday(sentence[i + 1])
+    if sentence[i].lower in words.modern and all(words.everyday(t) for t in sentence[i + 1 : end]):
+        return False  # "Wolfram Research" rather than "Review Anna's lease"
+    return sentence[i].starts and (letter or words.everyday(sentence[i]))
 
 
 def _single(sentence: Sentence, i: int) -> bool:

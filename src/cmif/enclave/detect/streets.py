@@ -97,6 +97,30 @@ _SENTENCE_END = re.compile(
 )
 
 
+# Suffixes that are everyday words: without capitals they make no street of what stands before them.
+_EVERYDAY = frozenset(
+    "place park court way close hill walk view rise green circle square drive loop trail row gardens grove "  # noqa: SIM905
+    "heights plaza "
+    "terrace st av pl ct cir ter way".split()
+)
+
+
+def _is_street(written: str) -> bool:
+    """ "12 Acacia Avenue" and "12 acacia avenue"; not "5 friends in the park", "2 take place", "3 cars on the road"."""
+    words = written.rstrip(".").split()
+    names = words[1:-1]
+    if all(name[0].isupper() or not name[0].isalpha() for name in names):
+        return bool(names)
+    if any(is_stopword(name) and name.islower() for name in names):
+        return False
+    suffix = words[-1].lower()
+    return len(names) <= 3 and (suffix not in _EVERYDAY or not any(_is_word(name) for name in names))
+
+
+def _is_word(word: str) -> bool:
+    return word.lower() in entries("common_words.txt") or is_stopword(word)
+
+
 def streets(text: str) -> Iterator[Span]:
     """ADDRESS spans, with the bare numbers directly before and after them."""
     for start, end in _found(text):
@@ -110,7 +134,13 @@ def streets(text: str) -> Iterator[Span]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
-    for rule in _RULES:
+    for match in _RULES[0].finditer(text):
+        if _is_street(match.group()):
+            yield match.span()
+    for match in _RULES[1].finditer(text):
+        if not _is_word(re.split(r"[\W\d]", match.group(), maxsplit=1)[0]):  # "Spring 2024", "during 1971"
+            yield match.span()
+    for rule in _RULES[2:]:
         for match in rule.finditer(text):
             yield match.span()
     for match in _LABELLED.finditer(text):
@@ -127,5 +157,17 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
             yield match.span(1)
     if "\n" in text:
         for match in _LINE.finditer(text):
+            if match[1].isdigit() and not _is_beside_address(text, *match.span(0)):
+                continue
             if any(char.isdigit() for char in match[1]) and not _NOT_A_PLACE.search(match[1]):
                 yield match.span(1)
+
+
+_NAMED_LINE = re.compile(r"[^\w\n]{0,8}(?:\d{1,6}[a-zA-Z]? )?[A-ZÀ-ÞΆ-Ϋ][^\W\d_][\w'’., -]{0,60}\Z")
+
+
+def _is_beside_address(text: str, start: int, end: int) -> bool:
+    """Whether the line above or below a number in a line of its own begins with a capital, as a town or street does."""
+    above = text[max(0, start - 90) : max(0, start - 1)].rpartition("\n")[2]
+    below = text[end + 1 : end + 90].partition("\n")[0]
+    return bool(_NAMED_LINE.match(above) or _NAMED_LINE.match(below))

@@ -12,11 +12,12 @@ OURS = {
     "invisible characters inside a value", "number touching CJK letters", "plain readings are no phones",
     "short code after its label", "date beside a date or phone", "quote inside a quoted secret", "secret cut at &",
     "secret beginning like a placeholder", "said password", "HCL block", "lower-case names", "partial and spoken dates",
-    "but not where somebody is from",
+    "but not where somebody is from", "public country", "public work and person", "eponym", "medical eponym", "code",
+    "verb at a beginning", "number then prose is no address", "legal cite", "clinical abbreviations and drugs",
 }  # fmt: skip
 
 
-def test_every_shared_case_of_recall_holds(shared_dir: Path) -> None:
+def test_every_shared_case_holds(shared_dir: Path) -> None:
     lines = (shared_dir / "cases" / "detection.jsonl").read_text("utf-8").splitlines()
     cases = [case for line in lines if (case := json.loads(line))["why"] in OURS]
     assert {case["why"] for case in cases} == OURS

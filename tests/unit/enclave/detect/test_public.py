@@ -1,0 +1,135 @@
+"""Names that everybody knows stay where nothing ties them to a person, and are protected where something does."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmif.enclave.detect import default_detectors, detect
+from cmif.types import Kind, Span
+
+DETECTORS = default_detectors()
+
+
+def sent(text: str, marked: tuple[Span, ...] = (), *, keep_public: bool = True) -> str:
+    """``text`` with every private character but those of special words as a dot."""
+    out = list(text)
+    for span in detect(text, DETECTORS, marked, keep_public=keep_public).spans:
+        if span.kind is not Kind.WORD:
+            out[span.start : span.end] = "." * (span.end - span.start)
+    return "".join(out)
+
+
+KEPT = [
+    "What is the capital of France?",
+    "Compare the economies of Japan and South Korea.",
+    "Explain the causes of World War II in Europe.",
+    "How far is Mars from Jupiter?",
+    "Write an essay about Leo Tolstoy and Shakespeare.",
+    "Did Albert Einstein like Mozart?",
+    "In Hamlet, who kills Polonius?",
+    "Translate this into French: the train leaves at noon.",
+    "What does Microsoft Excel do that Google Sheets cannot?",
+    "Write a Python script that calls the Kubernetes API.",
+    "Prove the Pythagorean theorem and Bayes' rule.",
+    "Use the Fourier transform and the Gaussian distribution.",
+    "Foley catheter in place, positive Murphy sign, Holter monitor fitted.",
+    "HEENT normal. Start Zetia, stop Flomax.",
+    "Roe v. Wade, 410 U.S. 113 (1973)",
+    "See Brown v. Board of Education, 347 U.S. 483 (1954), and 42 U.S.C. § 1983.",
+    "Tell me about Brazil.",
+    "The Nile is longer than the Danube.",
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_public_knowledge_stays(text: str) -> None:
+    assert sent(text) == text
+
+
+@pytest.mark.parametrize("text", ["What is the capital of France?", "Write an essay about Leo Tolstoy.", KEPT[8]])
+def test_the_policy_protects_public_names_too(text: str) -> None:
+    assert sent(text, keep_public=False) != text
+
+
+TIED = [
+    ("My patient Ngozi Eze was born in France and lives in Lyon.", ["Ngozi", "France", "Lyon"]),
+    ("I live in France.", ["France"]),
+    ("We moved from Portugal to Canada last year.", ["Portugal", "Canada"]),
+    ("She was born in Kenya.", ["Kenya"]),
+    ("He works for Google.", ["Google"]),
+    ("My employer is Microsoft.", ["Microsoft"]),
+    ("The patient returned from Brazil with a fever.", ["Brazil"]),
+    ("Anna Weber flew to Tokyo.", ["Anna", "Tokyo"]),
+    ("Country: France", ["France"]),
+    ("Employer: Microsoft", ["Microsoft"]),
+    ("12 Acacia Avenue\nLondon\nEngland", ["Acacia", "London", "England"]),
+    ("Our office is in Berlin.", ["Berlin"]),
+    ("Ask my colleague Michael Jordan about the lease.", ["Michael", "Jordan"]),
+    ("Dear Elizabeth Taylor, your invoice is due.", ["Elizabeth", "Taylor"]),
+    ("Please email John Adams about the contract.", ["John Adams"]),
+    ("Mr Churchill is our tenant.", ["Churchill"]),
+    ("Send it to maria@nordfell.com in Norway.", ["Norway", "nordfell"]),
+]
+
+
+@pytest.mark.parametrize(("text", "private"), TIED)
+def test_a_public_name_that_is_tied_to_somebody_is_protected(text: str, private: list[str]) -> None:
+    left = sent(text)
+    assert [name for name in private if name in left] == []
+
+
+def test_a_name_that_is_tied_once_is_protected_everywhere() -> None:
+    left = sent("I live in Portugal. What is the capital of Portugal?")
+    assert "Portugal" not in left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Who played Zarko Lunde in the movie Nordlicht?",
+        "When was the first season of Vestmark released?",
+        "Which team won the Tippeligaen championship?",
+        "Who sang Drommeland in the musical?",
+    ],
+)
+def test_a_question_of_general_knowledge_keeps_names_that_no_list_has(text: str) -> None:
+    assert sent(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Why is Zarko so impulsive?", "Zarko"),
+        ("Who is Anna Weber?", "Anna"),
+        ("When is my first meeting with Zarko?", "Zarko"),
+        ("What did our client Lunde say about the book?", "Lunde"),
+        ("Have you been to a Zarko Lunde concert?", "Zarko"),
+        ("Did Lunde's diagnosis mean that he will die?", "Lunde"),
+        ("Call zarko@lunde.no. Who played Zarko in the movie?", "Zarko"),
+    ],
+)
+def test_a_question_about_somebody_is_none_of_general_knowledge(text: str, name: str) -> None:
+    assert name not in sent(text)
+
+
+@pytest.mark.parametrize("text", ["Murphy called.", "Foley and Holter are our tenants.", "Ask Bayes for the file."])
+def test_an_eponym_without_its_term_is_a_person(text: str) -> None:
+    assert "." * 4 in sent(text)
+
+
+def test_what_stays_is_reported_with_its_reason() -> None:
+    text = "Does Shakespeare mention France in Hamlet?"
+    found = {text[kept.start : kept.end]: kept.reason for kept in detect(text, DETECTORS).kept}
+    assert found == {"Shakespeare": "person", "France": "place", "Hamlet": "work"}
+
+
+def test_a_mark_of_the_user_is_never_public() -> None:
+    text = "What is the capital of France?"
+    at = text.index("France")
+    assert "France" not in sent(text, (Span(at, at + 6, Kind.PRIVATE, "marks"),))
+
+
+@pytest.mark.parametrize("word", ["cancer", "diabetes", "HIV"])
+def test_a_condition_stays_a_special_word_in_any_question(word: str) -> None:
+    text = f"What is the first movie about {word}?"
+    assert word in [text[s.start : s.end] for s in detect(text, DETECTORS).spans if s.kind is Kind.WORD]
