@@ -19,7 +19,7 @@ from cmif.privacy.laws.noisy_max import (
     rnm_laplace_textbook,
 )
 from cmif.privacy.laws.optimal import optimal
-from cmif.privacy.laws.response import medoid_rr, rr
+from cmif.privacy.laws.response import constant, medoid_rr, rr
 
 LAWS: Mapping[str, Law] = MappingProxyType(
     {
@@ -31,6 +31,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
         "rnm-exponential-textbook": rnm_exponential_textbook,
         "rr": rr,
         "medoid-rr": medoid_rr,
+        "constant": constant,
         "optimal": optimal,
     }
 )

@@ -25,7 +25,7 @@ class Law(Protocol):
     """``law(distances, epsilon, weights) -> P``.
 
     ``distances``: float64 [K, K], ``D[x, y] = 1 - cosine(x, y)``, finite, >= 0 up to rounding. ``epsilon``:
-    the target loss in nats, 0 < epsilon <= 30. ``weights``: float64 [K], how often each word is expected as
+    the target loss in nats, 0 < epsilon <= 30 (`constant` spends none and ignores it). ``weights``: float64 [K], how often each word is expected as
     the INPUT (any scale, public), uniform when None; laws that do not optimise ignore it. Returns float64
     [K, K], rows summing to 1, with ``exact_epsilon(P) <= epsilon`` up to float rounding (the integer table
     is what is proven, not this matrix). Raises MechanismError for a bad epsilon, InputError for bad

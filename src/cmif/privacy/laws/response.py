@@ -1,4 +1,4 @@
-"""Randomised response: over the whole bucket, and over k medoids of it."""
+"""Randomised response: over the whole bucket, over k medoids of it, and over one, which is no response at all."""
 
 from __future__ import annotations
 
@@ -102,4 +102,17 @@ def medoid_rr(distances: F64, epsilon: float, weights: F64 | None = None) -> F64
     p = np.zeros_like(d)
     p[:, chosen] = low
     p[np.arange(len(d)), chosen[d[:, chosen].argmin(axis=1)]] = math.exp(epsilon) * low
+    return p
+
+
+def constant(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:
+    """Every word of the bucket becomes the one that is nearest to them all (the medoid, by the weights).
+
+    Guarantee: 0-LDP inside the bucket, whatever ``epsilon``: the output is the same for every input, so it tells the
+    bucket and nothing else (K-anonymity of the word), however often and beside whatever it is released. Source:
+    microaggregation, Domingo-Ferrer & Mateo-Sanz 2002.
+    """
+    d, w = check_bucket(distances, weights)
+    p = np.zeros_like(d)
+    p[:, int(np.argmin(w @ d))] = 1.0
     return p
