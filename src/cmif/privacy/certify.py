@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.errors import TableError
+from cmif.privacy.accounting import NANO, nano
 from cmif.privacy.entries import Entries, parse
 from cmif.privacy.integers import TOTAL, exceeds, exp_lower
 from cmif.types import WordClass
@@ -204,8 +205,8 @@ def _paid(e: Entries) -> str:
 
 
 def losses(e: Entries) -> npt.NDArray[np.float64]:
-    """float64 [b]: the exact loss of each bucket's law, the smallest float that is provably enough, 0 where it is
-    constant.
+    """float64 [b]: the loss of each bucket's law, exact up to being rounded up to whole nano-epsilons (the ledger's
+    unit), 0 where the law is constant.
 
     For entries that are certified: no larger than eps_in.
     """
@@ -219,7 +220,7 @@ def losses(e: Entries) -> npt.NDArray[np.float64]:
         ties = np.flatnonzero(quotient == quotient.max())
         ratio = max(Fraction(int(high[b][used][i]), int(low[b][used][i])) for i in ties)
         if ratio not in known:
-            known[ratio] = min(smallest_epsilon(ratio), e.eps_in)
+            known[ratio] = min(nano(smallest_epsilon(ratio)) / NANO, e.eps_in)
         out[b] = known[ratio]
     return out
 

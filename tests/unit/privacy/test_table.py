@@ -158,7 +158,7 @@ def test_a_word_is_charged_what_its_bucket_spends(table: Table) -> None:
         columns = table.entries.weights[bucket].astype(object)
         worst = max(Fraction(c.max(), c.min()) for c in columns.T if c.max())
         assert worst <= exp_lower(Fraction(epsilon))
-        assert math.log(worst) == pytest.approx(epsilon, abs=1e-12)
+        assert math.log(worst) == pytest.approx(epsilon, abs=1.001e-9)
 
 
 def test_a_bucket_with_one_representative_is_not_charged_in_any_table() -> None:
@@ -176,7 +176,7 @@ def test_a_bucket_with_one_representative_is_not_charged_in_any_table() -> None:
     )
     charged = [table.epsilon_of(i) for i in range(16)]
     assert charged[:8] == [0] * 8
-    assert charged[8:] == pytest.approx([0.5] * 8, abs=1e-12)
+    assert charged[8:] == [0.5] * 8
     assert max(charged) <= table.eps_in == 0.5
     assert (table.certificate.constant, table.certificate.buckets) == (1, 2)
 
