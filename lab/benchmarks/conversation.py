@@ -26,9 +26,7 @@ from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
 
 TURNS, CHATS, CHARGES, ROWS = 8, 25, 200, 1_000_000
-WORDS = (
-    "patient severe pain doctor letter river bridge castle garden window market weather lawyer contract refund"
-).split()  # noqa: SIM905
+WORDS = ["patient", "severe", "pain", "doctor", "letter", "river", "bridge", "castle", "garden", "window", "market", "weather", "lawyer", "contract", "refund"]
 SANITISING = ("recall", "detect", "sanitise")
 
 

@@ -29,8 +29,7 @@ class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
     surrogate; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
-    for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``row_noise`` epsilon per unit of
-    Euclidean distance for metric-DP noise on the rows, ``None`` for none.
+    for no bound; ``hosts`` to whose URLs originals may be restored, none by default.
     """
 
     level: Level = Level.SENSITIVE
@@ -41,7 +40,6 @@ class Policy:
     tenant_budget: float | None = None
     user_budget: float | None = None
     conversation_budget: float | None = None
-    row_noise: float | None = None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Policy:
@@ -64,7 +62,7 @@ class Policy:
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
             values[name] = tuple(entries)
-        for name in ("tenant_budget", "user_budget", "conversation_budget", "row_noise"):
+        for name in ("tenant_budget", "user_budget", "conversation_budget"):
             number = raw.get(name)
             if number is None:
                 continue

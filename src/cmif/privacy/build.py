@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from cmif.errors import InputError, MechanismError
 from cmif.privacy.certify import constant, smallest_epsilon, spread
 from cmif.privacy.entries import Entries
 from cmif.privacy.integers import compile_rows
-from cmif.privacy.laws import LAWS
+from cmif.privacy.laws import LAWS, Law
 from cmif.privacy.laws.base import check_epsilon
 from cmif.privacy.partition import check_lexicon, partition
 from cmif.privacy.table import Table
@@ -35,6 +35,7 @@ def build_table(
     epsilon: float | None = None,
     gamma: Fraction = DEFAULT_GAMMA,
     law: str = DEFAULT_LAW,
+    laws: Mapping[str, Law] = LAWS,
     weights: npt.NDArray[np.floating] | None = None,
     buckets: Sequence[npt.NDArray[np.int64]] | None = None,
     seed: int = 0,
@@ -45,12 +46,12 @@ def build_table(
     ``words``: unique, without line breaks. ``classes``: `WordClass` values [n]. ``vectors``: float [n, d],
     centred (`vectors.centred_rows`); distances are 1 - cosine of them. ``weights``: float [n], how often a
     word is expected as input (`vectors.frequency_weights`), for the partition and the laws. ``buckets``: a
-    partition made before, by `partition` on the same words. All of it must be public: nothing here may
-    depend on a user's text.
+    partition made before, by `partition` on the same words. ``laws``: where ``law`` is looked up. All of it must be
+    public: nothing here may depend on a user's text.
 
     Raises InputError (empty lexicon, duplicate words, shapes), MechanismError (epsilon, gamma, k, law).
     """
-    epsilon = law_epsilon(law, epsilon)
+    epsilon = law_epsilon(law, epsilon, laws)
     gamma = Fraction(gamma)
     if not 0 < gamma < 1 or gamma.denominator >= 1 << 32:
         raise MechanismError(
@@ -67,7 +68,7 @@ def build_table(
     for b in buckets:
         rows = np.asarray(vectors[b], dtype=np.float64)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        matrix = LAWS[law](1 - rows @ rows.T, epsilon, None if weights is None else np.asarray(weights)[b])
+        matrix = laws[law](1 - rows @ rows.T, epsilon, None if weights is None else np.asarray(weights)[b])
         compiled.append(compile_rows(matrix, epsilon))
     width = max(len(columns) for columns, _ in compiled)
     all_columns = np.full((len(buckets), width), -1, dtype=np.int32)
@@ -94,11 +95,11 @@ def build_table(
     return Table(replace(entries, digest=entries.compute_digest()))
 
 
-def law_epsilon(law: str, epsilon: float | None = None) -> float:
+def law_epsilon(law: str, epsilon: float | None, laws: Mapping[str, Law] = LAWS) -> float:
     """The eps_in of a table of this law: ``epsilon``, or the law's default. MechanismError for an unknown law and for
     an epsilon it cannot have."""
-    if law not in LAWS:
-        raise MechanismError(f"There is no law of that name; known are {', '.join(LAWS)}.")
+    if law not in laws:
+        raise MechanismError(f"There is no law of that name; known are {', '.join(laws)}.")
     if law != "constant":
         return check_epsilon(DEFAULT_EPSILON if epsilon is None else epsilon)
     if epsilon:

@@ -1,4 +1,4 @@
-"""Randomised response: over the whole bucket, over k medoids of it, and over one, which is no response at all."""
+"""Representatives of a bucket: randomised response over a few, and one for all."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.privacy.laws.base import F64, check_bucket, check_epsilon
-
-
-def rr(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:
-    """K-ary randomised response: keep x with probability e^eps / (e^eps + K - 1), else any other word
-    uniformly.
-
-    Sensitivity: none (distances only give K). Source: Warner 1965; Kairouz, Oh & Viswanath 2014. Guarantee:
-    epsilon-LDP inside the bucket with equality. The optimum of the linear program from about epsilon 3 up.
-    """
-    epsilon = check_epsilon(epsilon)
-    k = check_bucket(distances, weights)[0].shape[0]
-    low = 1.0 / (math.exp(epsilon) + k - 1)
-    p = np.full((k, k), low)
-    np.fill_diagonal(p, math.exp(epsilon) * low)
-    return p
 
 
 def medoids(distances: F64, epsilon: float, weights: F64) -> npt.NDArray[np.int64]:
