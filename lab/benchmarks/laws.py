@@ -15,10 +15,11 @@ from importlib import import_module
 
 import numpy as np
 
-from cmif.privacy.laws import LAWS, exact_epsilon
+from cmif.privacy.laws import exact_epsilon
 from cmif.privacy.partition import partition
 from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif.provider.lexicon import public_lexicon
+from cmif_lab.laws import LAWS
 
 ORDER = (
     "rnm-laplace-textbook",

@@ -18,9 +18,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from cmif.privacy.build import build_table
 from cmif.privacy.certify import certify
-from cmif.privacy.laws import LAWS
 from cmif.privacy.partition import partition
 from cmif.privacy.table import Table
+from cmif_lab.laws import LAWS
 
 WORDS, WIDTH, K = 60_000, 2048, 32
 DRAWS = 1_000_000
@@ -57,7 +57,7 @@ def table(request: pytest.FixtureRequest, classes: np.ndarray) -> Table:
     ]
     buckets = list(np.split(order, cuts[1:]))
     return build_table(
-        [str(i) for i in range(WORDS)], classes, narrow, bundle="00", k=K, law=request.param, buckets=buckets
+        [str(i) for i in range(WORDS)], classes, narrow, bundle="00", k=K, law=request.param, laws=LAWS, buckets=buckets
     )
 
 

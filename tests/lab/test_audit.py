@@ -11,7 +11,7 @@ from cmif.errors import InputError
 from cmif.privacy.build import build_table
 from cmif.privacy.table import Table
 from cmif_lab.audit import audit, clopper_pearson, epsilon_lower_bound
-from tests.unit.privacy.conftest import BUNDLE, clustered
+from tests.unit.privacy.conftest import BUNDLE, LAWS, clustered
 
 DRAWS = 40_000
 ALPHA = 1e-6  # so that a true claim fails this suite once in a million runs
@@ -32,7 +32,7 @@ def test_the_real_sampler_does_not_exceed_eps_in(table: Table) -> None:
 def test_the_bound_is_near_the_truth_where_the_law_spends_it_all() -> None:
     """Randomised response over four words at epsilon 2: the audit finds 1.7 or more of it."""
     table = build_table(
-        list("abcdefgh"), np.zeros(8, np.uint8), clustered(8, 4), bundle=BUNDLE, k=4, epsilon=2.0, law="rr"
+        list("abcdefgh"), np.zeros(8, np.uint8), clustered(8, 4), bundle=BUNDLE, k=4, epsilon=2.0, law="rr", laws=LAWS
     )
     a, b = table.candidates(0)[:2].tolist()
     bound = audit(table.sample, [(a, b)], DRAWS, 0.01)

@@ -32,8 +32,7 @@ class Policy:
     too; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
     for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
-    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``row_noise`` epsilon
-    per unit of Euclidean distance for metric-DP noise on the rows, ``None`` for none.
+    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default.
     """
 
     level: Level = Level.SENSITIVE
@@ -46,7 +45,6 @@ class Policy:
     tenant_budget: float | None = None
     user_budget: float | None = None
     conversation_budget: float | None = None
-    row_noise: float | None = None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Policy:
@@ -79,7 +77,7 @@ class Policy:
                 hint=f"Known: {', '.join(Relation)}.",
             )
         values["relations"] = frozenset(map(Relation, relations))
-        for name in ("tenant_budget", "user_budget", "conversation_budget", "row_noise"):
+        for name in ("tenant_budget", "user_budget", "conversation_budget"):
             number = raw.get(name)
             if number is None:
                 continue

@@ -170,14 +170,14 @@ def _word_units(
 
 
 def _report_noisy_max(wanted: Sequence[tuple[str, WordClass]], table: Table) -> list[tuple[str, float]]:
-    """One draw a word with its cost: ``eps_in`` inside the lexicon, 0 outside it (uniform over the class)."""
+    """One draw a word with its cost: `Table.epsilon_of` inside the lexicon, 0 outside it (uniform over the class)."""
     indices = [table.index(word, cls) for word, cls in wanted]
     inside = [i for i in indices if i is not None]
     drawn = iter(table.sample(np.array(inside, dtype=np.int64)).tolist() if inside else ())
     out = []
     for index, (_, cls) in zip(indices, wanted, strict=True):
         if index is not None:
-            out.append((table.words[next(drawn)], table.eps_in))
+            out.append((table.words[next(drawn)], table.epsilon_of(index)))
         else:
             out.append((table.words[int(table.sample_class(cls, 1)[0])], 0.0))
     return out

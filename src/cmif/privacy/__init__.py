@@ -3,7 +3,7 @@
 ::
 
     vectors -> partition -> laws -> integers -> entries -> certify -> table -> sample
-    accounting: what draws add up to        row_noise: the other kind of noise, for comparison
+    accounting: what draws add up to
 
 Pure mathematics: no torch, no sockets, no clock that matters, no user text. Its only file is the table's own.
 """

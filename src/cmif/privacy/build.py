@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.errors import InputError, MechanismError
-from cmif.privacy.certify import smallest_epsilon, spread
+from cmif.privacy.certify import constant, smallest_epsilon, spread
 from cmif.privacy.entries import Entries
 from cmif.privacy.integers import compile_rows
-from cmif.privacy.laws import LAWS
+from cmif.privacy.laws import LAWS, Law
 from cmif.privacy.laws.base import check_epsilon
 from cmif.privacy.partition import check_lexicon, partition
 from cmif.privacy.table import Table
@@ -32,33 +32,32 @@ def build_table(
     *,
     bundle: str,
     k: int = DEFAULT_K,
-    epsilon: float = DEFAULT_EPSILON,
+    epsilon: float | None = None,
     gamma: Fraction = DEFAULT_GAMMA,
     law: str = DEFAULT_LAW,
+    laws: Mapping[str, Law] = LAWS,
     weights: npt.NDArray[np.floating] | None = None,
     buckets: Sequence[npt.NDArray[np.int64]] | None = None,
     seed: int = 0,
 ) -> Table:
-    """The table of one model: eps_in = ``epsilon`` inside buckets of >= ``k`` words, eps_out as `certify`
-    proves it.
+    """The table of one model: eps_in = ``epsilon`` inside buckets of >= ``k`` words (0 where no law depends on its
+    word), eps_out as `certify` proves it. ``epsilon`` None is 1, and 0 for the law ``constant``, which takes no other.
 
     ``words``: unique, without line breaks. ``classes``: `WordClass` values [n]. ``vectors``: float [n, d],
     centred (`vectors.centred_rows`); distances are 1 - cosine of them. ``weights``: float [n], how often a
     word is expected as input (`vectors.frequency_weights`), for the partition and the laws. ``buckets``: a
-    partition made before, by `partition` on the same words. All of it must be public: nothing here may
-    depend on a user's text.
+    partition made before, by `partition` on the same words. ``laws``: where ``law`` is looked up. All of it must be
+    public: nothing here may depend on a user's text.
 
     Raises InputError (empty lexicon, duplicate words, shapes), MechanismError (epsilon, gamma, k, law).
     """
-    epsilon = check_epsilon(epsilon)
+    epsilon = law_epsilon(law, epsilon, laws)
     gamma = Fraction(gamma)
     if not 0 < gamma < 1 or gamma.denominator >= 1 << 32:
         raise MechanismError(
             "gamma must be a fraction between 0 and 1: without a background, words of different buckets "
             "can be told apart for certain."
         )
-    if law not in LAWS:
-        raise MechanismError(f"There is no law of that name; known are {', '.join(LAWS)}.")
     classes = _checked_words(words, classes)
     check_lexicon(vectors, classes, k)
     if weights is not None and np.shape(weights) != classes.shape:
@@ -69,7 +68,7 @@ def build_table(
     for b in buckets:
         rows = np.asarray(vectors[b], dtype=np.float64)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        matrix = LAWS[law](1 - rows @ rows.T, epsilon, None if weights is None else np.asarray(weights)[b])
+        matrix = laws[law](1 - rows @ rows.T, epsilon, None if weights is None else np.asarray(weights)[b])
         compiled.append(compile_rows(matrix, epsilon))
     width = max(len(columns) for columns, _ in compiled)
     all_columns = np.full((len(buckets), width), -1, dtype=np.int32)
@@ -91,8 +90,24 @@ def build_table(
         law=law,
         bundle=bundle,
     )
-    entries = replace(entries, eps_out=smallest_epsilon(spread(entries)))
+    spent = 0.0 if constant(entries).all() else epsilon
+    entries = replace(entries, eps_in=spent, eps_out=smallest_epsilon(spread(entries)))
     return Table(replace(entries, digest=entries.compute_digest()))
+
+
+def law_epsilon(law: str, epsilon: float | None, laws: Mapping[str, Law] = LAWS) -> float:
+    """The eps_in of a table of this law: ``epsilon``, or the law's default. MechanismError for an unknown law and for
+    an epsilon it cannot have."""
+    if law not in laws:
+        raise MechanismError(f"There is no law of that name; known are {', '.join(laws)}.")
+    if law != "constant":
+        return check_epsilon(DEFAULT_EPSILON if epsilon is None else epsilon)
+    if epsilon:
+        raise MechanismError(
+            f"The law constant spends nothing, so its epsilon is 0, not {epsilon:g}.",
+            hint="Leave epsilon out, or take medoid-rr.",
+        )
+    return 0.0
 
 
 def _checked_words(words: Sequence[str], classes: npt.ArrayLike) -> npt.NDArray[np.uint8]:

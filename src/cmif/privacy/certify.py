@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.errors import TableError
+from cmif.privacy.accounting import NANO, nano
 from cmif.privacy.entries import Entries, parse
 from cmif.privacy.integers import TOTAL, exceeds, exp_lower
 from cmif.types import WordClass
@@ -32,7 +33,11 @@ from cmif.types import WordClass
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The outcome. ``reason`` says what is wrong where ``certified`` is False, and is empty otherwise."""
+    """The outcome. ``reason`` says what is wrong where ``certified`` is False, and is empty otherwise.
+
+    ``constant``: buckets all of whose words have the same law, so that nothing is spent on them (0 where not
+    ``certified``).
+    """
 
     certified: bool
     k: int
@@ -41,6 +46,7 @@ class Certificate:
     gamma: Fraction
     law: str
     buckets: int
+    constant: int
     words: int
     seconds: float
     reason: str = field(default="")
@@ -55,6 +61,7 @@ class Certificate:
             "gamma": str(self.gamma),
             "law": self.law,
             "buckets": self.buckets,
+            "constant": self.constant,
             "words": self.words,
             "seconds": round(self.seconds, 3),
         }
@@ -88,6 +95,7 @@ def certify(source: str | os.PathLike[str] | Entries | HasEntries) -> Certificat
         gamma=entries.gamma,
         law=entries.law,
         buckets=max(len(entries.starts) - 1, 0),
+        constant=0 if reason else int(constant(entries).sum()),
         words=len(entries.words),
         seconds=time.perf_counter() - started,
         reason=reason,
@@ -104,14 +112,14 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 def flaw(e: Entries) -> str:
     """Why these entries are no certified table, or "" when they are one."""
-    return _claims(e) or _structure(e) or _rows(e) or _inside(e) or _outside(e) or _digest(e)
+    return _claims(e) or _structure(e) or _rows(e) or _inside(e) or _paid(e) or _outside(e) or _digest(e)
 
 
 def _claims(e: Entries) -> str:
     if e.k < 2:
         return f"k is {e.k}: a bucket of one word hides nothing"
-    if not (math.isfinite(e.eps_in) and e.eps_in > 0 and math.isfinite(e.eps_out) and e.eps_out > 0):
-        return "eps_in or eps_out is not a finite number above 0"
+    if not (math.isfinite(e.eps_in) and e.eps_in >= 0 and math.isfinite(e.eps_out) and e.eps_out > 0):
+        return "eps_in is not a finite number from 0 or eps_out not one above 0"
     if not 0 < e.gamma < 1:
         return "gamma is not between 0 and 1"
     return ""
@@ -182,6 +190,39 @@ def _inside(e: Entries) -> str:
         bucket, column = (int(i[0]) for i in np.nonzero(wrong))
         return f"bucket {bucket}, output {column}: two words differ by more than e^eps_in"
     return ""
+
+
+def constant(e: Entries) -> npt.NDArray[np.bool_]:
+    """bool [b]: the buckets whose words all have the same law."""
+    high, low = extremes(e)
+    return np.asarray((high == low).all(axis=1))
+
+
+def _paid(e: Entries) -> str:
+    if e.eps_in > 0 and constant(e).all():
+        return f"eps_in is {e.eps_in:g} but no law depends on its word: there is nothing to charge"
+    return ""
+
+
+def losses(e: Entries) -> npt.NDArray[np.float64]:
+    """float64 [b]: the loss of each bucket's law, exact up to being rounded up to whole nano-epsilons (the ledger's
+    unit), 0 where the law is constant.
+
+    For entries that are certified: no larger than eps_in.
+    """
+    high, low = extremes(e)
+    out = np.zeros(len(high))
+    known: dict[Fraction, float] = {}
+    for b in np.flatnonzero((high > low).any(axis=1)):
+        used = high[b] > 0
+        # 48-bit integers are exact as floats and division rounds monotonically: the largest quotient is among the ties
+        quotient = high[b][used] / low[b][used]
+        ties = np.flatnonzero(quotient == quotient.max())
+        ratio = max(Fraction(int(high[b][used][i]), int(low[b][used][i])) for i in ties)
+        if ratio not in known:
+            known[ratio] = min(nano(smallest_epsilon(ratio)) / NANO, e.eps_in)
+        out[b] = known[ratio]
+    return out
 
 
 def spread(e: Entries) -> Fraction:

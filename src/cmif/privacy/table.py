@@ -3,7 +3,8 @@
 M(y|x) = (1 - gamma) Q(y|x) + gamma / |C|, Q inside x's bucket, C the words of x's class. Guarantees, all
 proven from the integers when a table is made or loaded (`cmif.privacy.certify`):
 
-- x, x' in one bucket: M(y|x) <= e^eps_in M(y|x') for every y (pure eps_in-LDP over the bucket);
+- x, x' in one bucket: M(y|x) <= e^eps_in M(y|x') for every y (pure eps_in-LDP over the bucket), and with the
+  bucket's own loss in place of eps_in, which is 0 where the bucket's law does not depend on the word;
 - x, x' of one class: M(y|x) <= e^eps_out M(y|x') for every y (pure eps_out-LDP over the class; eps_out is
   large);
 - independent draws for several words add up (basic composition).
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.errors import InputError, TableError
-from cmif.privacy.certify import Certificate, bucket_of, certify, read
+from cmif.privacy.certify import Certificate, bucket_of, certify, losses, read
 from cmif.privacy.entries import Entries, dump, parse
 from cmif.privacy.sample import Sampler
 from cmif.types import WordClass
@@ -39,6 +40,7 @@ class Table:
     _sampler: Sampler = field(init=False, repr=False)
     _index: dict[str, int] = field(init=False, repr=False)
     _bucket: I64 = field(init=False, repr=False)
+    _losses: npt.NDArray[np.float64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         certificate = certify(self.entries)
@@ -51,6 +53,7 @@ class Table:
         object.__setattr__(self, "_sampler", Sampler(self.entries))
         object.__setattr__(self, "_index", {word: i for i, word in enumerate(self.entries.words)})
         object.__setattr__(self, "_bucket", bucket_of(self.entries))
+        object.__setattr__(self, "_losses", losses(self.entries))
 
     def __len__(self) -> int:
         return len(self.entries.words)
@@ -95,6 +98,14 @@ class Table:
         """The word's index, or None when the lexicon does not hold it in this class."""
         i = self._index.get(word)
         return i if i is not None and self.entries.classes[i] == cls else None
+
+    def epsilon_of(self, index: int) -> float:
+        """What one draw for this word spends: the exact loss of its bucket's law, in [0, eps_in].
+
+        For x, x' of the word's bucket: M(y|x) <= e^epsilon_of M(y|x') for every y. It is the same for all words of a
+        bucket, so a charge tells no more of the word than the bucket does. 0 where the law does not depend on the word.
+        """
+        return float(self._losses[self._bucket[index]])
 
     def sample(self, indices: npt.NDArray[np.integer]) -> I64:
         """One independent draw from M(.|x) for each x, int [m] -> int64 [m] of word indices.

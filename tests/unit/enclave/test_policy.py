@@ -12,7 +12,7 @@ def test_each_level_includes_the_one_before() -> None:
     assert [sum(r) for r in reach] == [0, 1, 2, 3, 4]
 
 
-def test_the_default_is_sensitive_without_budgets_or_row_noise() -> None:
+def test_the_default_is_sensitive_without_budgets() -> None:
     assert Policy.parse({}) == Policy(level=Level.SENSITIVE)
 
 
@@ -26,7 +26,7 @@ def test_the_default_is_sensitive_without_budgets_or_row_noise() -> None:
         {"tenant_budget": 0},
         {"tenant_budget": float("nan")},
         {"conversation_budget": True},
-        {"row_noise": "much"},
+        {"row_noise": 60.0},
     ],
 )
 def test_bad_keys_and_values_are_refused(raw: dict[str, object]) -> None:

@@ -67,6 +67,7 @@ def test_a_good_table_is_certified_from_file_table_and_entries(tmp_path: Path) -
             "gamma",
             "law",
             "buckets",
+            "constant",
             "words",
             "seconds",
         }
@@ -107,6 +108,12 @@ FLAWS = {
     "k of one": (sealed(replace(_TABLE.entries, k=1)), "k is 1"),
     "eps_in too small": (sealed(replace(_TABLE.entries, eps_in=1.999)), "e^eps_in"),
     "eps_in NaN": (sealed(replace(_TABLE.entries, eps_in=math.nan)), "finite"),
+    "eps_in negative": (sealed(replace(_TABLE.entries, eps_in=-1.0)), "finite"),
+    "eps_in 0 of laws that differ": (sealed(replace(_TABLE.entries, eps_in=0.0)), "e^eps_in"),
+    "constant but charged": (
+        edit(weights=lambda w: at(slice(None), [TOTAL, *[0] * (w.shape[1] - 1)])(w)),
+        "nothing to charge",
+    ),
     "eps_out too small": (
         sealed(replace(_TABLE.entries, eps_out=math.nextafter(_TABLE.eps_out, 0) - 1e-12)),
         "e^eps_out",

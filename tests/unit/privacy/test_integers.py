@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cmif.errors import MechanismError
 from cmif.privacy.integers import TOTAL, compile_rows, exceeds, exp_lower
-from cmif.privacy.laws import LAWS
+from tests.unit.privacy.conftest import LAWS
 from tests.unit.privacy.test_laws import distances
 
 
@@ -28,7 +28,7 @@ def test_exp_lower_is_a_tight_lower_bound(x: float) -> None:
         assert (exact - below) / exact < Decimal("1e-50")
 
 
-@pytest.mark.parametrize("name", [n for n in LAWS if n != "optimal"])
+@pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 6.0, 20.0])
 def test_compiled_rows_are_exact(name: str, epsilon: float) -> None:
     p = LAWS[name](distances(9), epsilon)
@@ -41,12 +41,6 @@ def test_compiled_rows_are_exact(name: str, epsilon: float) -> None:
             for b in column:
                 assert a <= bound * b
     np.testing.assert_allclose(weights / TOTAL, p[:, columns], atol=1e-5 * 9)
-
-
-def test_the_optimum_compiles() -> None:
-    columns, weights = compile_rows(LAWS["optimal"](distances(9), 1.0), 1.0)
-    assert len(columns) < 9  # it drops outputs
-    assert all(sum(row) == TOTAL for row in weights.tolist())
 
 
 def test_a_matrix_over_epsilon_is_refused() -> None:

@@ -20,11 +20,10 @@ from cmif.errors import InputError, MechanismError, TableError
 from cmif.privacy.build import build_table
 from cmif.privacy.entries import Entries, dump, parse
 from cmif.privacy.integers import exp_lower
-from cmif.privacy.laws import LAWS
 from cmif.privacy.partition import partition
 from cmif.privacy.table import Table
 from cmif.types import WordClass
-from tests.unit.privacy.conftest import BUNDLE, clustered, lexicon
+from tests.unit.privacy.conftest import BUNDLE, LAWS, clustered, lexicon
 
 
 def matrix(table: Table) -> list[list[Fraction]]:
@@ -82,6 +81,7 @@ def test_eps_out_formula() -> None:
         k=12,
         gamma=Fraction(1, 40),
         law="rr",
+        laws=LAWS,
     )
     q = max(
         float(table.entries.weights[table.classes == c].max()) * (table.classes == c).sum() for c in (0, 1)
@@ -112,11 +112,96 @@ def test_every_law_builds(law: str) -> None:
         bundle=BUNDLE,
         k=8,
         law=law,
+        laws=LAWS,
         weights=np.arange(40.0) + 1,
     )
     assert table.certificate.certified
     assert table.law == law
-    assert (table.k, table.eps_in, table.gamma) == (8, 1.0, Fraction(1, 40))
+    epsilon = 0.0 if law == "constant" else 1.0
+    assert (table.k, table.eps_in, table.gamma) == (8, epsilon, Fraction(1, 40))
+
+
+def test_the_constant_law_tells_the_bucket_and_nothing_else() -> None:
+    """Every pair of every bucket and every output, in fractions; nothing is charged, and the file keeps it so."""
+    words, classes, vectors = lexicon()
+    table = build_table(words, classes, vectors, bundle=BUNDLE, k=12, law="constant")
+    for x in range(len(table)):
+        bucket = table.candidates(x)
+        row = [table.probability(y, x) for y in range(len(table))]
+        assert sum(row) == 1
+        assert sum(p > Fraction(1, 2) for p in row) == 1  # one representative; the rest is background
+        assert all(row[y] == table.probability(y, int(other)) for other in bucket for y in range(len(table)))
+        assert table.epsilon_of(x) == 0
+    assert table.eps_in == 0
+    assert table.certificate.constant == table.certificate.buckets
+    again = Table.from_bytes(table.to_bytes(), bundle=BUNDLE)
+    assert (again.eps_in, again.law, again.digest) == (0, "constant", table.digest)
+    for epsilon in (1.0, -1.0, math.nan):
+        with pytest.raises(MechanismError, match="constant"):
+            build_table(words, classes, vectors, bundle=BUNDLE, k=12, law="constant", epsilon=epsilon)
+
+
+def test_the_constant_law_is_sampled_as_it_is_proven() -> None:
+    words, classes, vectors = lexicon()
+    table = build_table(words, classes, vectors, bundle=BUNDLE, k=12, law="constant", gamma=Fraction(1, 20))
+    drawn = table.sample(np.full(4000, 5))
+    representative = max(range(len(table)), key=lambda y: table.probability(y, 5))
+    expected = 4000 * float(table.probability(representative, 5))
+    assert abs(int((drawn == representative).sum()) - expected) < 5 * math.sqrt(4000 * 0.95 * 0.05)
+
+
+def test_a_word_is_charged_what_its_bucket_spends(table: Table) -> None:
+    """`epsilon_of` is a bound for every pair of the bucket, in fractions, and for some pair it is met."""
+    for x in range(0, len(table), 5):
+        bucket = table.candidates(x)
+        epsilon = table.epsilon_of(x)
+        assert 0 <= epsilon <= table.eps_in
+        assert {table.epsilon_of(int(other)) for other in bucket} == {epsilon}
+        columns = table.entries.weights[bucket].astype(object)
+        worst = max(Fraction(c.max(), c.min()) for c in columns.T if c.max())
+        assert worst <= exp_lower(Fraction(epsilon))
+        assert math.log(worst) == pytest.approx(epsilon, abs=1.001e-9)
+
+
+def test_a_bucket_with_one_representative_is_not_charged_in_any_table() -> None:
+    """Near-copies beside two clusters far apart: medoid-rr reports one word of the first and charges nothing."""
+    close = np.ones((8, 3)) + 0.01 * np.eye(8, 3)
+    apart = np.repeat([[0.0, 0, 1], [1, -1, 0]], 4, axis=0)
+    table = build_table(
+        [f"w{i}" for i in range(16)],
+        np.zeros(16, np.uint8),
+        np.concatenate([close, apart]),
+        bundle=BUNDLE,
+        k=8,
+        epsilon=0.5,
+        buckets=[np.arange(8), np.arange(8, 16)],
+    )
+    charged = [table.epsilon_of(i) for i in range(16)]
+    assert charged[:8] == [0] * 8
+    assert charged[8:] == [0.5] * 8
+    assert max(charged) <= table.eps_in == 0.5
+    assert (table.certificate.constant, table.certificate.buckets) == (1, 2)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@given(seed=st.integers(0, 2**32 - 1), epsilon=st.floats(0.01, 6), k=st.integers(2, 6))
+@settings(max_examples=15, deadline=None)
+def test_any_table_comes_back_from_its_file(law: str, seed: int, epsilon: float, k: int) -> None:
+    n = int(np.random.default_rng(seed).integers(k, 4 * k))
+    table = build_table(
+        [f"w{i}" for i in range(n)],
+        np.zeros(n, np.uint8),
+        clustered(n, 4, seed, clusters=3),
+        bundle=BUNDLE,
+        k=k,
+        law=law,
+        laws=LAWS,
+        epsilon=0 if law == "constant" else epsilon,
+    )
+    again = Table.from_bytes(table.to_bytes(), bundle=BUNDLE)
+    assert (again.digest, again.law, again.eps_in) == (table.digest, law, table.eps_in)
+    assert table.eps_in in (0, epsilon)
+    assert [again.epsilon_of(i) for i in range(n)] == [table.epsilon_of(i) for i in range(n)]
 
 
 def test_a_partition_made_before_is_used() -> None:

@@ -11,11 +11,11 @@ from fractions import Fraction
 import numpy as np
 
 from cmif.privacy.build import build_table
-from cmif.privacy.laws import LAWS
 from cmif.privacy.table import Table
 from cmif_lab.eval.lexicon import Lexicon
 from cmif_lab.eval.mechanism import Buckets, Likelihood, Members
 from cmif_lab.eval.vectors import WordSpace
+from cmif_lab.laws import LAWS
 
 TOTAL = float(1 << 48)  # the integer weights of a row add up to this
 
@@ -107,7 +107,7 @@ def law_over(
     epsilon: float,
     gamma: Fraction,
 ) -> Buckets:
-    """The law ``name`` of `cmif.privacy.laws` over ``buckets``, built bucket by bucket as they are needed."""
+    """The law ``name`` of `cmif_lab.laws` over ``buckets``, built bucket by bucket as they are needed."""
 
     def law(bucket: np.ndarray) -> np.ndarray:
         rows = space.vectors[bucket].astype(float)

@@ -1,4 +1,4 @@
-"""Randomised response: over the whole bucket, and over k medoids of it."""
+"""Representatives of a bucket: randomised response over a few, and one for all."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cmif.privacy.laws.base import F64, check_bucket, check_epsilon
-
-
-def rr(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:
-    """K-ary randomised response: keep x with probability e^eps / (e^eps + K - 1), else any other word
-    uniformly.
-
-    Sensitivity: none (distances only give K). Source: Warner 1965; Kairouz, Oh & Viswanath 2014. Guarantee:
-    epsilon-LDP inside the bucket with equality. The optimum of the linear program from about epsilon 3 up.
-    """
-    epsilon = check_epsilon(epsilon)
-    k = check_bucket(distances, weights)[0].shape[0]
-    low = 1.0 / (math.exp(epsilon) + k - 1)
-    p = np.full((k, k), low)
-    np.fill_diagonal(p, math.exp(epsilon) * low)
-    return p
 
 
 def medoids(distances: F64, epsilon: float, weights: F64) -> npt.NDArray[np.int64]:
@@ -102,4 +87,17 @@ def medoid_rr(distances: F64, epsilon: float, weights: F64 | None = None) -> F64
     p = np.zeros_like(d)
     p[:, chosen] = low
     p[np.arange(len(d)), chosen[d[:, chosen].argmin(axis=1)]] = math.exp(epsilon) * low
+    return p
+
+
+def constant(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:
+    """Every word of the bucket becomes the one that is nearest to them all (the medoid, by the weights).
+
+    Guarantee: 0-LDP inside the bucket, whatever ``epsilon``: the output is the same for every input, so it tells the
+    bucket and nothing else (K-anonymity of the word), however often and beside whatever it is released. Source:
+    microaggregation, Domingo-Ferrer & Mateo-Sanz 2002.
+    """
+    d, w = check_bucket(distances, weights)
+    p = np.zeros_like(d)
+    p[:, int(np.argmin(w @ d))] = 1.0
     return p

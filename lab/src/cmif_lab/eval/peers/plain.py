@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cmif.privacy.row_noise import noisy_rows
 from cmif_lab.eval.mechanism import Likelihood
 from cmif_lab.eval.peers.space import Space
+from cmif_lab.eval.row_noise import noisy_rows
 
 
 class Identity:
@@ -37,7 +37,7 @@ class Identity:
 
 
 class RowNoise:
-    """Noise on the embedding rows of sensitive words, sent straight to the model: `cmif.privacy.row_noise`.
+    """Noise on the embedding rows of sensitive words, sent straight to the model: `cmif_lab.eval.row_noise`.
 
     x' = row + z, density of z proportional to exp(-eps |z|). Guarantee: eps*d metric DP per row (Euclidean),
     in real numbers. The attacker's best guess for one row alone is argmax log prior(v) - eps |x' - row(v)|

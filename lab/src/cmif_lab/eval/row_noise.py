@@ -1,9 +1,8 @@
-"""Metric-DP noise on embedding rows: the policy's ``row_noise`` and the "direct DP" peer of the evaluation.
+"""Metric-DP noise on embedding rows: the "direct DP" peer of the evaluation.
 
-Off by default. Rows of a public table are far apart in hundreds of dimensions, so noise that a model still
-reads through is noise that nearest-neighbour search reads through as well (`cmif_lab.refutations`). It is offered
-because "noise in the embedding vectors" is what the literature first reaches for, and so that its numbers
-can stand beside the others.
+Rows of a public table are far apart in hundreds of dimensions, so noise that a model still reads through is noise that
+nearest-neighbour search reads through as well (`cmif_lab.refutations`). It is measured because "noise in the embedding
+vectors" is what the literature first reaches for; no gateway offers it.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def noise(rows: int, width: int, epsilon: float) -> F64:
     Multivariate Perturbations". MechanismError unless epsilon is finite and > 0.
     """
     if not (math.isfinite(epsilon) and epsilon > 0):
-        raise MechanismError(f"row_noise must be a finite number above 0, not {epsilon}.")
+        raise MechanismError(f"epsilon of noise on rows must be a finite number above 0, not {epsilon}.")
     direction = _gaussian(rows, width)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-300)
     length = np.empty(rows)
@@ -52,13 +51,11 @@ def noise(rows: int, width: int, epsilon: float) -> F64:
     return direction * length[:, None]
 
 
-def noisy_rows(
-    rows: npt.NDArray[np.floating], epsilon: float, *, max_norm: float | None = None
-) -> npt.NDArray[np.float32]:
-    """float32 [m, d]: ``rows`` plus fresh `noise`, cut back to length ``max_norm`` where longer.
+def noisy_rows(rows: npt.NDArray[np.floating], epsilon: float) -> npt.NDArray[np.float32]:
+    """float32 [m, d]: ``rows`` plus fresh `noise`.
 
-    Guarantee: epsilon * ||r - r'||_2 metric-DP for each row, for ANY two rows r, r' (density ratio; cutting
-    and rounding are post-processing), and the sum of that over the rows and over every request that sends
+    Guarantee: epsilon * ||r - r'||_2 metric-DP for each row, for ANY two rows r, r' (density ratio; rounding is
+    post-processing), and the sum of that over the rows and over every request that sends
     them again: nothing is remembered here. It is no LDP at epsilon: two words at distance 5 are 5 epsilon
     apart. It holds for real numbers; float64 noise has gaps and a bounded tail (Mironov 2012), so unlike the
     table this is not exact.
@@ -66,18 +63,4 @@ def noisy_rows(
     r = np.asarray(rows, dtype=np.float64)
     if r.ndim != 2 or not np.isfinite(r).all():
         raise InputError("rows must be a finite matrix [m, d].")
-    out = r + noise(r.shape[0], r.shape[1], epsilon)
-    if max_norm is not None:
-        out *= np.minimum(1.0, max_norm / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-300))
-    return out.astype(np.float32)
-
-
-def noisy_bits(
-    bits: npt.NDArray[np.uint16], epsilon: float, *, max_norm: float | None = None
-) -> npt.NDArray[np.uint16]:
-    """`noisy_rows` on bfloat16 bit patterns, uint16 [m, d], rounded toward zero so that ``max_norm`` still
-    holds.
-    """
-    rows = (bits.astype(np.uint32) << 16).view(np.float32)
-    noisy = noisy_rows(rows, epsilon, max_norm=max_norm)
-    return (noisy.view(np.uint32) >> 16).astype(np.uint16)
+    return (r + noise(r.shape[0], r.shape[1], epsilon)).astype(np.float32)

@@ -4,7 +4,7 @@ Scores are cosines, ``s(x, y) = -D(x, y)`` up to a constant. Candidates are the 
 input, which is what makes epsilon-LDP possible at all: with per-input candidates (the top-K neighbours)
 supports differ and the loss is infinite. Each noise comes with two calibrations:
 
-- textbook: scale 2*Delta/epsilon, Delta = `base.sensitivity`. The factor 2 is needed because cosine scores
+- textbook: scale 2*Delta/epsilon, Delta = `calibrate.sensitivity`. The factor 2 is needed because cosine scores
   are not monotone in the input. epsilon-LDP inside the bucket, by the classical proof; spends about 0.6 of
   it;
 - exact: the smallest scale whose exact loss, computed from the law's matrix, is <= epsilon.
@@ -22,7 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from cmif.privacy.laws.base import F64, calibrate, check_bucket, check_epsilon, sensitivity
+from cmif.privacy.laws.base import F64, check_bucket, check_epsilon
+from cmif_lab.laws.calibrate import calibrate, sensitivity
 
 LAPLACE_NODES = 16  # per interval between two neighbouring scores, where the integrand is smooth
 
