@@ -78,7 +78,7 @@ class Restorer:
     def beside(self) -> Restorer:
         """A restorer of another text of the same answer."""
         other = copy(self)
-        other._place, other._text, other._previous = Place(), "", ""
+        other._place, other._text, other._tail = Place(), "", ""
         other.restored = other.ambiguous = other.withheld = 0
         return other
 
