@@ -68,7 +68,7 @@ _COMMENT_LINE = re.compile(
 _EXAMINED = re.compile(
     r"\"(?:[^\"\\\n]|\\.)*+\"|(?<!\w)'(?:[^'\\\n]|\\.)*+'|`(?:[^`\\\n]|\\.)*+`"
     r"|(?<![:\w\"'])//[^\n]*|(?:(?<=\s)|^)\#(?![0-9a-fA-F]{3,8}\b)[^\n]*|/\*.*?(?:\*/|$)|(?<=\s)--\s[^\n]*|"
-    r"<!--.*?(?:-->|$)|>[^<>\n]{2,}<"
+    r"<!--.*?(?:-->|$)|>[^<>{};=\n]{2,}<"
 )
 _TRIPLE = re.compile(r"\"\"\"|'''")
 _LETTERS = re.compile(r"[^\W_]")
@@ -153,7 +153,7 @@ def _is_mistaken(text: str, span: Span, code: Examined) -> bool:
     ):
         return not written.isdigit()
     if span.kind is Kind.URL:
-        return "/" not in written and written.rpartition(".")[2].lower() not in _HOST_ENDS
+        return "/" not in written and (blank or written.rpartition(".")[2].lower() not in _HOST_ENDS)
     if span.kind is Kind.SECRET and blank:
         return bool(
             _CALL.match(written) or (_IDENTIFIER.fullmatch(written) and text[span.end : span.end + 1] == "(")

@@ -432,11 +432,11 @@ def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Questi
     """What a sentence is if it asks and is nobody's affair. A text with private values has no such question."""
     told = text[start:end]
     alone = not text[:start].strip() and not text[end:].strip()
+    short = alone and told.count(" ") < _SHORT and "," not in told
+    if not told.rstrip().endswith("?") and not (short and _ASKS.match(told)):
+        return None
     public = _PUBLIC_LIFE.search(told) is not None
-    if told.rstrip().endswith("?"):
-        asked = (alone and public) or _QUESTION.match(told) is not None
-    else:
-        asked = alone and told.count(" ") < _SHORT and "," not in told and _ASKS.match(told) is not None
+    asked = (alone and public) or _QUESTION.match(told) is not None
     if not asked:
         return None
     if (
