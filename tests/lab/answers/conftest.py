@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
         "predicted_category": "mail",
         "user_query": "write to Mahsa Rana of Wipro about d fee",
         "redacted_query": "write to [REDACTED] of [REDACTED] about [REDACTED] fee",
-        "pii_units": "mahsa rana||wipro||d||elsewhere",
+        "pii_units": "mahsa rana||wipro||d||mahs||elsewhere",
     }
     _table(folder / "pupa" / "PUPA_TNB.csv", [row, {**row, "user_query": "nichts für uns"}])
     with lzma.open(folder / "books" / "books.jsonl.xz", "wt", encoding="utf-8") as file:

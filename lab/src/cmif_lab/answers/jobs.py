@@ -3,7 +3,7 @@
 Layout of the data folder: ``nq_open/dev_first_half.jsonl`` (question, answer: list), ``gsm8k/test_first_half.jsonl``
 (question, answer ending in `#### NUMBER`), ``mts-dialog/MTS-Dialog-ValidationSet.csv`` (dialogue),
 ``pupa/PUPA_TNB.csv`` (user_query, redacted_query, pii_units, predicted_category), and ``books`` for the case of
-NQ-open. Knows nothing about servers or scores.
+NQ-open. Knows nothing about servers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cmif.enclave.detect import default_detectors, detect_all
 from cmif.errors import InputError
 from cmif.types import Kind
 from cmif_lab.answers import casing, notes
+from cmif_lab.answers.scores import leaked
 
 MASK = "[MASK]"
 T = TypeVar("T")
@@ -113,7 +114,10 @@ def _pupa(data: Path, count: int) -> list[Job]:
     for number, row in _sample(rows, count):
         nothing = f"Please help me with {row['predicted_category']}."
         masked = row["redacted_query"].replace("[REDACTED]", MASK)
-        jobs.append(Job("pupa", number, row["user_query"], masked, nothing, (), _units(row), 80))
+        whole = tuple(
+            u for u in _units(row) if leaked((u,), row["user_query"])
+        )  # some stand only inside a word
+        jobs.append(Job("pupa", number, row["user_query"], masked, nothing, (), whole, 80))
     return jobs
 
 
