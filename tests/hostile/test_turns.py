@@ -92,6 +92,18 @@ def come_back(text: str, role: str) -> list[Any]:
     return [{"role": "assistant", "content": "ok"}, {"role": "tool", "tool_call_id": "c", "content": text}, go_on]
 
 
+def test_an_answer_is_restored_alike_streamed_and_whole(wide_split: Path, tmp_path: Path) -> None:
+    def script(seen: Seen) -> str:
+        found = re.search(r"Patient: (\S+ \S+) was", seen.prompt)
+        return f"Dear {found.group(1) if found else 'nobody'}, hello."
+
+    with scripted(wide_split, script) as (url, _), gateway(wide_split, url, tmp_path, "--policy", "entities") as told:
+        client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0, timeout=60)
+        messages: list[Any] = [{"role": "user", "content": "Patient: Eleanor Whitfield was seen."}]
+        for stream in (False, True):
+            assert ask(client, told["model"], messages, stream) == "Dear Eleanor Whitfield, hello."
+
+
 def test_a_list_of_candidates_tells_the_engine_nothing(wide_split: Path, tmp_path: Path) -> None:
     """120 names, the original among them. The engine guesses the one that came back changed, else at random."""
     rng = random.Random(7)
