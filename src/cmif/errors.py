@@ -10,6 +10,7 @@
     │   ├── RequestTooLargeError  a body above the gateway's bound (HTTP 413)
     │   ├── SlowUploadError       a body that did not arrive in time (HTTP 408)
     │   ├── CrossSiteError        a web page's request that nobody allowed (HTTP 403)
+    │   ├── SchemaError           a JSON Schema that no answer can be held to
     │   └── NotFoundError         no such route here (HTTP 404)
     │       └── ModelNotFoundError    a model that this gateway does not serve
     ├── UnauthorisedError     no key, or one that belongs to no tenant (HTTP 401)
@@ -94,6 +95,10 @@ class NotFoundError(InputError):
 
 class ModelNotFoundError(NotFoundError):
     code = "model_not_found"
+
+
+class SchemaError(InputError):
+    code = "invalid_schema"
 
 
 class UnauthorisedError(CmifError):

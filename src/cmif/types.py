@@ -65,7 +65,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the engine picks tokens. ``temperature`` 0 is greedy; ``seed`` is the engine's and never seeds the noise."""
+    """How the engine picks tokens. ``temperature`` 0 is greedy; ``seed`` is the engine's and never seeds the noise.
+
+    ``schema`` is a JSON Schema as text, sanitised like the prompt, that the answer must follow; empty for none.
+    """
 
     max_tokens: int = 128
     temperature: float = 0.0
@@ -75,3 +78,4 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logprobs: int = 0
+    schema: str = ""

@@ -6,6 +6,7 @@ that it found in the prompt; anything else is answered by "You said: " and the m
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.hostile.engine import Seen
@@ -17,11 +18,17 @@ def obedient(seen: Seen) -> str:
     role, last = next((m for m in reversed(seen.messages()) if m[0] in ("user", "tool")), ("prompt", seen.prompt))
     if role == "tool":
         return f"The tool said {last}"
+    if seen.schema and "name" not in json.loads(seen.schema).get("properties", {}):
+        key, *_ = json.loads(seen.schema)["properties"]
+        name = _NAME.search(seen.prompt)
+        return json.dumps({key: name.group(1) if name else "nobody"})
     found = re.search(r"CALL (\w+) (\{.*\})", last, re.S)
     if found is None:
         return f"You said: {last}"
     name = _NAME.search(seen.prompt)
     arguments = found.group(2).replace("{seen}", name.group(1) if name else "nobody")
+    if seen.schema:
+        return f'{{"name": "{found.group(1)}", "arguments": {arguments}}}'
     calls = [f'<tool_call>\n{{"name": "{found.group(1)}", "arguments": {arguments}}}\n</tool_call>']
     if "TWICE" in last:
         calls *= 2

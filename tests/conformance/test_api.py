@@ -119,6 +119,30 @@ def test_a_call_is_read_first_and_its_strings_restored_after(client: openai.Open
     assert json.loads(text) == {"who": 'Jo "Ace" O\'Neil', "n": 3}
 
 
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "save"}}])
+def test_a_call_that_must_be_made_is_held_to_the_sanitised_tool(
+    client: openai.OpenAI, engine: ScriptedEngine, choice: Any
+) -> None:
+    tool = {"type": "function", "function": {"name": "save", "parameters": {"type": "object", "properties": {"who": {"enum": ["Eleanor Whitfield"]}}}}}
+    asked: Any = [{"role": "user", "content": f"Somebody named Eleanor Whitfield. {CALL}"}]
+    answer = client.chat.completions.create(model="ours", messages=asked, tools=[tool], tool_choice=choice)  # type: ignore[list-item]
+    [call] = answer.choices[0].message.tool_calls or []
+    assert json.loads(call.function.arguments) == {"who": "Eleanor Whitfield", "n": 3}  # type: ignore[union-attr]
+    schema = engine.seen[-1].schema
+    assert '"const": "save"' in schema
+    assert "Whitfield" not in schema
+
+
+def test_a_schema_is_sanitised_and_its_answer_restored_as_json(client: openai.OpenAI, engine: ScriptedEngine) -> None:
+    schema = {"type": "object", "properties": {"who": {"type": "string", "description": "Such as Eleanor Whitfield."}}}
+    format_: Any = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
+    asked: Any = [{"role": "user", "content": f"Somebody named {QUOTED}. Eleanor Whitfield knows."}]
+    answer = client.chat.completions.create(model="ours", messages=asked, response_format=format_)
+    assert json.loads(answer.choices[0].message.content or "") == {"who": 'Jo "Ace" O\'Neil'}
+    assert "Whitfield" not in engine.seen[-1].schema
+    assert json.loads(engine.seen[-1].schema)["properties"]["who"]["type"] == "string"
+
+
 def test_several_calls_come_beside_a_text_and_only_the_first_if_the_client_wants_one(client: openai.OpenAI) -> None:
     asked: Any = {"model": "ours", "tools": [TOOL], "messages": [{"role": "user", "content": f"ALOUD TWICE {CALL}"}]}
     message = client.chat.completions.create(**asked).choices[0].message

@@ -35,6 +35,7 @@ class Seen:
     number: int
     salt: str
     max_tokens: int
+    schema: str = ""
 
     def messages(self) -> list[tuple[str, str]]:
         """Role and content of each message, under the tiny model's template."""
@@ -58,7 +59,7 @@ class ScriptedEngine:
     def __post_init__(self) -> None:
         manifest = self.bundle.manifest
         vocab, hidden = self.bundle.rows.shape
-        self.info = EngineInfo(manifest.model, hidden, manifest.context, vocab, manifest.max_norm)
+        self.info = EngineInfo(manifest.model, hidden, manifest.context, vocab, manifest.max_norm, schemas=True)
         self._id_of = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self.bundle.rows))}
         self._tokenizer = self.bundle.tokeniser._tokenizer
 
@@ -68,7 +69,7 @@ class ScriptedEngine:
         ids = [distinct[i] for i in request.rows.index]
         self.ids.append(ids)
         prompt = self._tokenizer.decode(ids, skip_special_tokens=False)
-        seen = Seen(prompt, len(self.seen), request.salt, request.sampling.max_tokens)
+        seen = Seen(prompt, len(self.seen), request.salt, request.sampling.max_tokens, request.sampling.schema)
         self.seen.append(seen)
         return self._events(self.script(seen), len(ids))
 

@@ -83,6 +83,7 @@ class _Front:
                 "context": info.context,
                 "vocab": info.vocab,
                 "max_norm": info.max_norm,
+                "schemas": info.schemas,
                 "codecs": CODECS,
                 "session_rows": CAPACITY,
                 "max_bytes": self._limits.max_bytes,

@@ -15,6 +15,8 @@ from cmif.engine.engine import EngineInfo
 from cmif.errors import ArchitectureError, BundleError
 
 BODY = "body.json"
+TOKENIZER = "tokenizer.json"
+"""May be there: with it, answers can be held to a JSON Schema."""
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 """Those whose embedding layer is one row look-up and whose layers the decoder runs."""
 

@@ -12,14 +12,15 @@ from cmif.wire.frame import Frame, IdsFrame
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What `GET /v1/engine` tells: the model's digest and sizes (tokens, elements), and the largest row
-    norm (L2)."""
+    """What `GET /v1/engine` tells: the model's digest and sizes (tokens, elements), the largest row
+    norm (L2), and whether answers can be held to a JSON Schema."""
 
     model: str
     hidden: int
     context: int
     vocab: int
     max_norm: float
+    schemas: bool = False
 
 
 class EventStream(Protocol):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from cmif.types import Sampling
 from cmif.wire.events import TokenLogprobs
 
+if TYPE_CHECKING:
+    from cmif.engine.constrain import Constraint
+
 _LOWEST = -9999.0  # stands for a log-probability of minus infinity, which JSON does not have
 
 
 class Sampler:
-    """One request's sampling: its parameters, its generator, and how often it has produced each token."""
+    """One request's sampling: its parameters, its generator, and how often it has produced each token.
 
-    def __init__(self, sampling: Sampling) -> None:
+    ``constraint`` says which tokens may come."""
+
+    def __init__(self, sampling: Sampling, constraint: Constraint | None = None) -> None:
         self.sampling = sampling
+        self._constraint = constraint
         self._counts: dict[int, int] = {}
         self._generator = torch.Generator()
         if sampling.seed is None:
@@ -27,7 +36,8 @@ class Sampler:
     def plain(self) -> bool:
         """Greedy and nothing else: the argmax of the logits is the answer."""
         s = self.sampling
-        return s.temperature == 0 and not (s.frequency_penalty or s.presence_penalty or s.logprobs)
+        more = self._constraint or s.frequency_penalty or s.presence_penalty or s.logprobs
+        return s.temperature == 0 and not more
 
     def pick(self, logits: Tensor) -> tuple[int, TokenLogprobs | None]:
         """The next id from float32 [vocab] logits, and its log-probabilities where they were asked for."""
@@ -39,8 +49,12 @@ class Sampler:
             counts = torch.tensor(list(self._counts.values()), dtype=torch.float32)
             scores = logits.clone()
             scores[ids] -= counts * s.frequency_penalty + s.presence_penalty
+        if self._constraint is not None:
+            scores = scores.masked_fill(~self._constraint.allowed(), -math.inf)
         token = int(scores.argmax()) if s.temperature == 0 else self._draw(scores)
         self._counts[token] = self._counts.get(token, 0) + 1
+        if self._constraint is not None:
+            self._constraint.take(token)
         return token, _logprobs(logits, token, s.logprobs) if s.logprobs else None
 
     def _draw(self, scores: Tensor) -> int:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from cmif.bf16 import to_float
-from cmif.engine.body import load_body
+from cmif.engine.body import TOKENIZER, load_body
+from cmif.engine.constrain import Schemas
 from cmif.engine.decoder import Decoder
 from cmif.engine.engine import EngineInfo
 from cmif.engine.sampling import Sampler
@@ -86,12 +87,16 @@ class TransformersEngine:
         max_batch: int = 8,
         max_queue: int = 64,
         kv_bytes: int = 4 << 30,
+        schemas: Schemas | None = None,
     ) -> None:
         if (model.config.hidden_size, model.config.vocab_size) != (info.hidden, info.vocab):
             raise BundleError("The server body's sizes are not those of its config.json.")
         self._decoder = Decoder(model)
         self._kv_tokens = kv_bytes // self._decoder.cache.bytes_per_token
-        self.info = replace(info, context=min(info.context, self._kv_tokens))
+        self._schemas = schemas
+        self.info = replace(
+            info, context=min(info.context, self._kv_tokens), schemas=schemas is not None
+        )
         self._max_batch, self._max_queue = max_batch, max_queue
         self._waiting: deque[_Job] = deque()
         self._active: list[_Job] = []  # slot order; those that decode come before those that still prefill
@@ -108,11 +113,17 @@ class TransformersEngine:
         """The engine of a server body, its files verified first. Raises :class:`BundleError`,
         :class:`ArchitectureError`."""
         verified = load_body(body)
-        return cls(load_model(verified.path, device=device, dtype=dtype), verified.info, **options)
+        tokenizer, eos = verified.path / TOKENIZER, verified.config.get("eos_token_id")
+        ends = [eos] if isinstance(eos, int) else list(eos or ())
+        schemas = Schemas(tokenizer, verified.info.vocab, ends) if tokenizer.is_file() else None
+        model = load_model(verified.path, device=device, dtype=dtype)
+        return cls(model, verified.info, schemas=schemas, **options)
 
     def generate(self, request: Frame | IdsFrame) -> _Stream:
-        """As :meth:`cmif.engine.engine.Engine.generate`."""
-        job = _Job(request, asyncio.get_running_loop(), Sampler(request.sampling))
+        """As :meth:`cmif.engine.engine.Engine.generate`; :class:`SchemaError` for a schema that cannot be followed."""
+        schema = request.sampling.schema
+        constraint = self._schemas.constraint(schema) if schema and self._schemas else None
+        job = _Job(request, asyncio.get_running_loop(), Sampler(request.sampling, constraint))
         with self._wake:
             if self._closed:
                 raise EngineError("The engine is shutting down.")
@@ -248,7 +259,12 @@ class TransformersEngine:
             logprobs: TokenLogprobs | None = None
             token = greedy[i]
             if not job.sampler.plain:
-                token, logprobs = job.sampler.pick(logits[i])
+                try:
+                    token, logprobs = job.sampler.pick(logits[i])
+                except EngineError as error:
+                    _deliver(job, error)
+                    job.cancelled = True
+                    continue
             self._advance(job, token, logprobs)
 
     def _advance(self, job: _Job, token: int, logprobs: TokenLogprobs | None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cmif.bf16 import to_float
 from cmif.engine.engine import EngineInfo
-from cmif.errors import ContextLengthError, InputError, RowsRefusedError
+from cmif.errors import ContextLengthError, InputError, RowsRefusedError, SchemaError
 from cmif.wire.frame import Frame, IdsFrame
 
 NORM_SLACK = 1.07
@@ -21,8 +21,9 @@ by less."""
 
 def validate(request: Frame | IdsFrame, info: EngineInfo) -> None:
     """Returns if ``request`` may run. Raises :class:`InputError` for another model or a token id out of
-    range, :class:`ContextLengthError` if prompt and answer do not fit, :class:`RowsRefusedError` for rows
-    that are of another size, not finite, or larger than any row of the model's own table."""
+    range, :class:`SchemaError` for a schema where none can be followed, :class:`ContextLengthError` if prompt
+    and answer do not fit, :class:`RowsRefusedError` for rows that are of another size, not finite, or larger
+    than any row of the model's own table."""
     if request.model != info.model:
         raise InputError(
             "The frame is for another model.", hint="Client bundle and server body must be of one split."
@@ -35,6 +36,8 @@ def validate(request: Frame | IdsFrame, info: EngineInfo) -> None:
         )
     if any(i >= info.vocab for i in request.sampling.stop_ids):
         raise InputError("A stop id is outside the vocabulary.")
+    if request.sampling.schema and not info.schemas:
+        raise SchemaError("This engine cannot hold an answer to a schema.")
     if isinstance(request, IdsFrame):
         if length == 0 or request.ids.min() < 0 or request.ids.max() >= info.vocab:
             raise InputError("A token id is outside the vocabulary.")

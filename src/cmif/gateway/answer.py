@@ -79,8 +79,9 @@ class ToolCall:
 class Answer:
     """One choice of an answer in the making. ``text`` is what its reader gets, ``raw`` what the engine wrote.
 
-    ``tools`` are the functions it may call; of several calls only the first counts unless ``parallel``.
-    What it writes is remembered as the ``response`` of its conversation while it streams.
+    ``tools`` are the functions it may call; of several calls only the first counts unless ``parallel``. Where a call
+    is ``forced``, it is the whole answer, in JSON. What it writes is remembered as the ``response`` of its
+    conversation while it streams.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Answer:
         stops: Sequence[str] = (),
         tools: Sequence[str] = (),
         parallel: bool = True,
+        forced: bool = False,
     ) -> None:
         self.text = ""
         self.raw = ""
@@ -106,7 +108,7 @@ class Answer:
         self._runs: list[Run] = []  # read by nobody yet, or not yet remembered
         self._unread = 0  # characters of `_runs` that lie beyond what the reader has got
         self._remember_at = _PART
-        self._reader = ToolCalls(tokeniser.calls, tools) if tools else None
+        self._reader = ToolCalls("json" if forced else tokeniser.calls, tools) if tools else None
         self._marks = tokeniser.call_marks if tools else {}
         self._parallel = parallel
         self._beside: list[Restorer] = []  # of the values of calls

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
-from cmif.errors import CmifError, NotReadyError
+from cmif.errors import CmifError, NotReadyError, SchemaError
 from cmif.gateway.api import messages
 from cmif.gateway.api.request import Request, wrong_model
 from cmif.gateway.api.surfaces import METHODS, SURFACES, Surface, authorisation, unknown
@@ -136,6 +136,11 @@ class Gateway:
 
     async def _answer(self, http: HttpRequest, tenant: str, route: Surface) -> Response:
         request = route.parse(await json_body(http), self.names)
+        if (request.forced or request.json) and not (await self.upstream.describe()).get("schemas"):
+            raise SchemaError(
+                "This engine cannot hold an answer to a schema.",
+                hint="Leave out response_format, or set tool_choice to 'auto'.",
+            )
         watch = Stopwatch()
         prepared = [await self._prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
         exchange = Several([Exchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])

@@ -11,7 +11,7 @@ from typing import Any
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, Counts, ToolCall
-from cmif.gateway.api.request import Request
+from cmif.gateway.api.request import Request, schema_for
 from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.upstream import Upstream
 from cmif.wire.events import DoneEvent, TokenEvent
@@ -40,11 +40,12 @@ class Exchange:
         self.answers = [
             Answer(
                 tokeniser,
-                pipeline.restorer(prepared),
+                pipeline.restorer(prepared, json=request.json),
                 prepared.conversation.response(),
                 request.stop,
                 request.tools,
                 request.parallel,
+                request.forced,
             )
             for _ in range(request.n)
         ]
@@ -55,6 +56,7 @@ class Exchange:
             request.sampling,
             max_tokens=room if request.max_tokens is None else request.max_tokens,
             stop_ids=pipeline.bundle.manifest.eos,
+            schema=schema_for(prepared.request, request),
         )
         self._model = pipeline.bundle.manifest.model
         self._protected = pipeline.policy.entities

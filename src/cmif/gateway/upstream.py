@@ -27,6 +27,7 @@ from cmif.errors import (
     EngineError,
     EngineUnavailableError,
     InputError,
+    SchemaError,
     WireError,
 )
 from cmif.gateway.checked import checked, safe_code
@@ -114,7 +115,7 @@ class Upstream:
             await self._http.close()
 
     async def describe(self) -> dict[str, int]:
-        """The sizes that the engine says it has: those of its fields that are numbers.
+        """The sizes that the engine says it has: those of its fields that are numbers, and what it can.
 
         Raises :class:`EngineUnavailableError`, :class:`BundleError` for an engine of another split.
         """
@@ -135,7 +136,7 @@ class Upstream:
                 "The engine serves another model than this bundle's.",
                 hint="Serve the server half of the same split.",
             )
-        return {name: value for name, value in told.items() if type(value) is int}
+        return {name: value for name, value in told.items() if type(value) in (int, bool)}
 
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes
@@ -229,6 +230,8 @@ class Upstream:
             return EngineBusyError("The engine's queue is full.", retry_after_s=min(seconds, _RETRY_AFTER_S))
         if answer.status in (502, 503, 504):
             return _unavailable()
+        if code == SchemaError.code:
+            return SchemaError("The engine cannot hold an answer to this JSON Schema.")
         hint = ""
         if answer.status == 400:
             try:

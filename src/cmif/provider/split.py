@@ -242,6 +242,7 @@ def _write_server(server: Path, source: Source, shared: dict[str, Any], report: 
     report(f"the engine's half: {source.parameters / 1e6:,.0f} million parameters in bfloat16")
     server.mkdir()
     source.write_body(server)
+    (server / TOKENIZER).write_text(source.tokenizer, "utf-8")
     if not np.array_equal(embedding_rows(server), source.rows):
         raise BundleError(
             "The two halves would hold different embedding rows.", hint="Report the model's format."

@@ -15,11 +15,12 @@ payload must state its exact size, and nothing may follow it.
     32     model: SHA-256 that the client bundle and the server body share
     4 4 4 4   n tokens, hidden size, u rows in the payload, r rows recalled from the session
     16 4   session id (zero: no session), sequence number in it
-    4 1 1 1 1   max_tokens, logprobs, t stop ids, has seed, zero
+    4 1 1 1 1   max_tokens, logprobs, t stop ids, has seed, has schema
     8      seed
     8 8 8 8   temperature, top_p, frequency_penalty, presence_penalty (float64)
     4t     stop ids
     s      salt, UTF-8
+    4 c    with a schema: its length c in bytes, a JSON Schema in UTF-8 that the answer must follow
     rest   payload: n indices (uint16, uint32 when r + u > 65536), r slots (uint32), u packed rows;
            or n ids (uint32)
 
@@ -51,6 +52,7 @@ _BASE = ("bf16", "int8", "fp8")
 _HEADER = struct.Struct("<4sBBBB32sIIII16sIIBBBBq4d")
 _NO_SESSION = bytes(16)
 _MAX_STOP_IDS, _MAX_LOGPROBS = 64, 20
+_MAX_SCHEMA = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +126,22 @@ def encode(frame: Frame | IdsFrame, codec: str = "bf16", section: Section | None
     if packer:
         payload = zstandard.ZstdCompressor(level=1).compress(payload)
     s, salt = _sampling(frame.sampling), frame.salt.encode()
-    if len(salt) > 255 or len(s.stop_ids) > _MAX_STOP_IDS:
-        raise WireError("the salt or the list of stop ids is too long for a frame")
+    schema = s.schema.encode()
+    if len(salt) > 255 or len(s.stop_ids) > _MAX_STOP_IDS or len(schema) > _MAX_SCHEMA:
+        raise WireError("the salt, the schema or the list of stop ids is too long for a frame")
     try:
         header = _HEADER.pack(
             _MAGIC, _VERSION, kind, _BASE.index(base) | (_ZSTD if packer else 0), len(salt),
             _digest(frame.model), n, hidden, u, r,
             section.session if section else _NO_SESSION, section.sequence if section else 0,
-            s.max_tokens, s.logprobs, len(s.stop_ids), s.seed is not None, 0, s.seed or 0,
+            s.max_tokens, s.logprobs, len(s.stop_ids), s.seed is not None, bool(schema), s.seed or 0,
             s.temperature, s.top_p, s.frequency_penalty, s.presence_penalty,
         )  # fmt: skip
         stops = struct.pack(f"<{len(s.stop_ids)}I", *s.stop_ids)
     except struct.error:
         raise WireError("a sampling parameter is out of range") from None
-    return b"".join((header, stops, salt, payload))
+    stated = struct.pack("<I", len(schema)) + schema if schema else b""
+    return b"".join((header, stops, salt, stated, payload))
 
 
 def decode(data: bytes, limits: Limits) -> Frame:
@@ -161,10 +165,10 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     if len(data) < _HEADER.size:
         raise WireError("the frame is shorter than its header")
     (magic, version, kind, codec, salt_len, model, n, hidden, u, r, session, sequence, max_tokens, logprobs,
-     t, seeded, zero, seed, temperature, top_p, frequency, presence) = _HEADER.unpack_from(data)  # fmt: skip
+     t, seeded, held, seed, temperature, top_p, frequency, presence) = _HEADER.unpack_from(data)  # fmt: skip
     if magic != _MAGIC or version != _VERSION:
         raise WireError("not a CMIF frame of version 1")
-    if kind not in (_ROWS, _IDS) or codec & 0x7F >= len(_BASE) or zero or seeded > 1:
+    if kind not in (_ROWS, _IDS) or codec & 0x7F >= len(_BASE) or held > 1 or seeded > 1:
         raise WireError("unknown kind, codec or flag")
     if n > limits.context:
         raise FrameTooLargeError(f"a prompt of {n} tokens; this model takes {limits.context}")
@@ -177,10 +181,11 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         salt = data[end - salt_len : end].decode()
     except UnicodeDecodeError:
         raise WireError("the salt is not UTF-8") from None
+    schema, end = _schema(data, end) if held else ("", end)
     sampling = _sampling(Sampling(
         max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed if seeded else None,
         stop_ids=struct.unpack_from(f"<{t}I", data, _HEADER.size),
-        frequency_penalty=frequency, presence_penalty=presence, logprobs=logprobs,
+        frequency_penalty=frequency, presence_penalty=presence, logprobs=logprobs, schema=schema,
     ))  # fmt: skip
     base = _BASE[codec & 0x7F]
     if kind == _IDS:
@@ -209,6 +214,20 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     return Parsed(
         frame, None if session == _NO_SESSION else Section(session, sequence, slots.astype(np.int32))
     )
+
+
+def _schema(data: bytes, start: int) -> tuple[str, int]:
+    """The schema that begins at ``start``, and where it ends."""
+    if len(data) < start + 4:
+        raise WireError("the frame is cut short")
+    (length,) = struct.unpack_from("<I", data, start)
+    end = start + 4 + length
+    if not 0 < length <= _MAX_SCHEMA or len(data) < end:
+        raise WireError("the schema is cut short, empty or too long")
+    try:
+        return data[start + 4 : end].decode(), end
+    except UnicodeDecodeError:
+        raise WireError("the schema is not UTF-8") from None
 
 
 def _payload(data: bytes, start: int, size: int, compressed: bool, limits: Limits) -> memoryview:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cmif.errors import InputError, ModelNotFoundError, UnsupportedContentError
 from cmif.gateway.api import chat, completions
 from cmif.gateway.api.errors import error_body
-from cmif.gateway.api.request import Request
+from cmif.gateway.api.request import Request, schema_for
 
 HELLO = {"messages": [{"role": "user", "content": "hi"}]}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -52,6 +53,23 @@ def test_an_alias_is_this_model_and_another_name_is_not() -> None:
     assert error_body(refusal.value)["error"]["param"] == "model"
 
 
+def test_a_forced_call_s_schema_is_that_of_its_sanitised_tool() -> None:
+    asked = parse({**HELLO, "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}})
+    sanitised = {"tools": [{"function": {"name": "f", "parameters": {"properties": {"surrogate": {}}}}}]}
+    schema = json.loads(schema_for(sanitised, asked))
+    assert schema["properties"]["name"] == {"const": "f"}
+    assert schema["properties"]["arguments"] == {"type": "object", "properties": {"surrogate": {}}}
+    assert asked.forced
+
+
+def test_a_format_goes_beside_the_prompt_to_be_sanitised() -> None:
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    asked = parse({**HELLO, "response_format": format_})
+    assert asked.prompts[0]["response_format"] == format_
+    assert json.loads(schema_for(asked.prompts[0], asked)) == {"type": "object"}
+    assert schema_for(HELLO, parse({**HELLO, "response_format": {"type": "text"}})) == ""
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -59,8 +77,8 @@ def test_an_alias_is_this_model_and_another_name_is_not() -> None:
         {"temperature": True}, {"max_tokens": 0}, {"max_tokens": "5"}, {"n": 9}, {"n": 0}, {"stop": [""]}, {"stop": ["a"] * 5},
         {"seed": 1.5}, {"seed": 10**400}, {"temperature": 10**400}, {"stream": "yes"}, {"stream_options": 1}, {"logit_bias": {"5": 1}},
         {"functions": [1]}, {"top_logprobs": 21, "logprobs": True}, {"user": ""}, {"user": 5}, {"metadata": {"conversation_id": 5}},
-        {"tools": [{"type": "custom"}]}, {"tools": 5}, {"tools": [TOOL], "tool_choice": "required"}, {"tool_choice": 5},
-        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}}, {"response_format": {"type": "json_object"}},
+        {"tools": [{"type": "custom"}]}, {"tools": 5}, {"tool_choice": "required"}, {"tool_choice": 5},
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}}, {"tools": [TOOL], "response_format": {"type": "json_object"}},
         {"response_format": {"type": "json_schema", "json_schema": {}}}, {"response_format": "json"},
     ],
 )  # fmt: skip

@@ -20,9 +20,9 @@ from cmif.gateway.api.request import (
     Stop,
     Tokens,
     choose,
+    formatted,
     refused,
     stops,
-    unconstrained,
     validated,
 )
 from cmif.gateway.api.writer import Usage, new_id, sse
@@ -48,7 +48,7 @@ class Generation(Body):
     def shared(self) -> dict[str, Any]:
         """The fields of :class:`Request` that chat and completions fill alike."""
         if self.logit_bias:
-            raise refused("logit_bias", "is not supported")
+            raise refused("logit_bias", "would tell the engine which words a prompt is about")
         return {
             "n": self.n or 1,
             "stop": stops(self.stop),
@@ -84,14 +84,15 @@ def parse(body: Any, names: Collection[str]) -> Request:
     chat, dropped = validated(_Chat, body, names)
     if chat.functions:
         raise refused("functions", "the deprecated 'functions' are not supported; use tools")
-    unconstrained("response_format", chat.response_format)
-    given, called = choose(chat.tools, _choice(chat.tool_choice))
+    tools = choose(chat.tools, _choice(chat.tool_choice))
+    format_ = formatted("response_format", chat.response_format, tools)
     top = (chat.top_logprobs or 0) if chat.logprobs else None
     return Request(
-        prompts=({"messages": chat.messages, **given},),
+        prompts=({"messages": chat.messages, **tools.prompt, **format_},),
         sampling=chat.sampling(**chat.settings(top)),
         max_tokens=chat.max_completion_tokens or chat.max_tokens,
-        tools=called,
+        tools=tools.names,
+        forced=tools.forced,
         parallel=chat.parallel_tool_calls is not False,
         top_logprobs=top,
         dropped=dropped,

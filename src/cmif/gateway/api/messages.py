@@ -16,7 +16,9 @@ from cmif.gateway.api.request import (
     Choice,
     Request,
     Tokens,
+    Tools,
     choose,
+    formatted,
     refused,
     stops,
     unsupported,
@@ -37,11 +39,18 @@ class _Prompt(Body):
     system: str | list[Any] | None = None
     tools: list[Any] | None = None
     tool_choice: dict[str, Any] | None = None
+    output_format: dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
 
-    def prompt(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What becomes the prompt, in chat's form, and the names that may be called."""
-        given, called = choose(_tools(self.tools), _choice(self.tool_choice))
-        return {"messages": _messages(self.system, self.messages), **given}, called
+    def prompt(self) -> tuple[dict[str, Any], Tools]:
+        """What becomes the prompt, in chat's form, and what may be called."""
+        tools = choose(_tools(self.tools), _choice(self.tool_choice))
+        asked = self.output_format or (self.output_config or {}).get("format")
+        field = "output_format" if self.output_format else "output_config"
+        if isinstance(asked, dict) and asked.get("type") == "json_schema":
+            asked = {"type": "json_schema", "json_schema": {"schema": asked.get("schema")}}
+        format_ = formatted(field, asked, tools)
+        return {"messages": _messages(self.system, self.messages), **tools.prompt, **format_}, tools
 
 
 class _Message(_Prompt):
@@ -59,14 +68,15 @@ class _Message(_Prompt):
 def parse(body: Any, names: Collection[str]) -> Request:
     """Raises :class:`InputError`."""
     asked, dropped = validated(_Message, body, names)
-    prompt, called = asked.prompt()
+    prompt, tools = asked.prompt()
     return Request(
         prompts=(prompt,),
         sampling=asked.sampling(),
         max_tokens=asked.max_tokens,
         stop=stops(asked.stop_sequences, "stop_sequences"),
         stream=bool(asked.stream),
-        tools=called,
+        tools=tools.names,
+        forced=tools.forced,
         parallel=not (asked.tool_choice or {}).get("disable_parallel_tool_use"),
         dropped=dropped,
         user=asked.user,

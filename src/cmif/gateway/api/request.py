@@ -30,8 +30,8 @@ Stop = str | list[str] | None
 class Request:
     """A checked request. ``prompts`` hold only what may become part of a prompt: messages and tools, or a text.
 
-    ``tools`` are the names that the answer may call, ``top_logprobs`` how many alternatives a token is shown with
-    (None: no logprobs at all), ``dropped`` the fields that were ignored.
+    ``tools`` are the names that the answer may call (and must, if ``forced``), ``top_logprobs`` how many alternatives a
+    token is shown with (None: no logprobs at all), ``dropped`` the fields that were ignored.
     """
 
     prompts: tuple[Mapping[str, Any], ...]
@@ -42,11 +42,17 @@ class Request:
     stream: bool = False
     include_usage: bool = False
     tools: tuple[str, ...] = ()
+    forced: bool = False
     parallel: bool = True
     top_logprobs: int | None = None
     dropped: tuple[str, ...] = ()
     user: str | None = None
     conversation: str | None = None
+
+    @property
+    def json(self) -> bool:
+        """Whether the answer is a JSON text that follows a schema."""
+        return "response_format" in self.prompts[0]
 
 
 class Body(BaseModel):
@@ -141,12 +147,19 @@ class Choice:
     name: str | None = None
 
 
-def choose(tools: Sequence[Any] | None, choice: Choice) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The tools as they go into the prompt (chat form, checked) and the names that may be called.
-
-    Raises :class:`InputError` for tools that are no functions, and for a call that has to be made: nothing makes the
-    engine obey.
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a request's tools come to: what of them becomes the prompt, the names that may be called, and whether one
+    of those must be.
     """
+
+    prompt: Mapping[str, Any]
+    names: tuple[str, ...] = ()
+    forced: bool = False
+
+
+def choose(tools: Sequence[Any] | None, choice: Choice) -> Tools:
+    """``tools`` in chat's form, checked. Raises :class:`InputError` for tools that are no functions."""
     names = []
     for i, tool in enumerate(tools or ()):
         function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
@@ -159,17 +172,56 @@ def choose(tools: Sequence[Any] | None, choice: Choice) -> tuple[Mapping[str, An
         raise refused("tool_choice", "names none of the tools")
     if choice.mode == "required" and not names:
         raise refused("tool_choice", "asks for a call, and there are no tools")
-    if choice.mode in ("required", "named"):
-        raise refused("tool_choice", "this engine cannot be made to call a tool; use 'auto' or 'none'")
     if not names or choice.mode == "none":
-        return {}, ()
-    return {"tools": list(tools or ())}, tuple(names)
+        return Tools({})
+    given = {"tools": list(tools or ())}
+    if choice.mode == "named" and choice.name is not None:
+        return Tools(given, (choice.name,), True)
+    return Tools(given, tuple(names), choice.mode == "required")
 
 
-def unconstrained(field: str, format_: Any) -> None:
-    """Raises :class:`InputError` for a format other than text: it is refused rather than hoped for."""
+def formatted(field: str, format_: Any, tools: Tools) -> Mapping[str, Any]:
+    """A format other than text (chat's `response_format`) as it is sanitised beside the prompt; else nothing.
+
+    Raises :class:`InputError`.
+    """
     kind = format_.get("type") if isinstance(format_, dict) else None
-    if format_ is not None and kind != "text":
-        if kind not in ("json_object", "json_schema"):
-            raise refused(field, "must be an object of type text, json_object or json_schema")
-        raise refused(field, "this engine cannot be made to write JSON; ask for it in the prompt")
+    if format_ is None or kind == "text":
+        return {}
+    if kind not in ("json_object", "json_schema"):
+        raise refused(field, "must be an object of type text, json_object or json_schema")
+    inner = format_.get("json_schema")
+    if kind == "json_schema" and not (isinstance(inner, dict) and isinstance(inner.get("schema"), dict)):
+        raise refused(field, "needs json_schema.schema, a JSON Schema")
+    if tools.names:
+        raise refused(
+            field, "an answer cannot both call tools and follow a schema; set tool_choice to 'none'"
+        )
+    return {"response_format": format_}
+
+
+def schema_for(prompt: Mapping[str, Any], request: Request) -> str:
+    """The JSON Schema, from the sanitised ``prompt``, that the engine must hold the answer to; empty for none.
+
+    A call that must be made is the whole answer, a JSON object; otherwise the form is that of `response_format`.
+    """
+    if request.forced:
+        wanted = [t["function"] for t in prompt["tools"] if t["function"]["name"] in request.tools]
+        calls = [
+            {
+                "type": "object",
+                "properties": {
+                    "name": {"const": function["name"]},
+                    "arguments": {"type": "object", **(function.get("parameters") or {})},
+                },
+                "required": ["name", "arguments"],
+                "additionalProperties": False,
+            }
+            for function in wanted
+        ]
+        return json.dumps(calls[0] if len(calls) == 1 else {"anyOf": calls})
+    format_ = prompt.get("response_format")
+    if format_ is None:
+        return ""
+    inner = format_["json_schema"]["schema"] if format_["type"] == "json_schema" else {"type": "object"}
+    return json.dumps(inner)

@@ -16,8 +16,8 @@ from cmif.gateway.api.request import (
     Request,
     Tokens,
     choose,
+    formatted,
     refused,
-    unconstrained,
     unsupported,
     validated,
 )
@@ -53,14 +53,15 @@ def parse(body: Any, names: Collection[str]) -> Request:
         raise refused("background", _STATELESS)
     if not asked.input:
         raise refused("input", "must be a text or a list of items")
-    unconstrained("text", (asked.text or {}).get("format"))
-    given, called = choose(_tools(asked.tools), _choice(asked.tool_choice))
+    tools = choose(_tools(asked.tools), _choice(asked.tool_choice))
+    format_ = formatted("text", _format((asked.text or {}).get("format")), tools)
     return Request(
-        prompts=({"messages": _messages(asked.instructions, asked.input), **given},),
+        prompts=({"messages": _messages(asked.instructions, asked.input), **tools.prompt, **format_},),
         sampling=asked.sampling(),
         max_tokens=asked.max_output_tokens,
         stream=bool(asked.stream),
-        tools=called,
+        tools=tools.names,
+        forced=tools.forced,
         parallel=asked.parallel_tool_calls is not False,
         dropped=tuple(name for name in dropped if name != "conversation"),
         user=asked.user or asked.safety_identifier,
@@ -79,6 +80,13 @@ def _tools(tools: Sequence[Any] | None) -> list[Any] | None:
         kept = ("name", "description", "parameters", "strict")
         out.append({"type": "function", "function": {k: tool[k] for k in kept if tool.get(k) is not None}})
     return out
+
+
+def _format(format_: Any) -> Any:
+    """Chat's form of it, which has the schema one level deeper."""
+    if not isinstance(format_, dict) or format_.get("type") != "json_schema":
+        return format_
+    return {"type": "json_schema", "json_schema": {k: v for k, v in format_.items() if k != "type"}}
 
 
 def _choice(choice: str | dict[str, Any] | None) -> Choice:
