@@ -6,14 +6,14 @@ true words, and each unit's group is dealt to the rows by its own uniform biject
 of every group and every member is in exactly one row. The engine sees all rows, in order, and answers all of them.
 
 **Theorem.** Let V be a view that can occur, i and j rows of it, V_i the words in row i. Then
-Pr[view = V | the true words are V_i] = Pr[view = V | the true words are V_j]: the posterior odds of an adversary between
-any two rows are its prior odds, whatever else it knows that does not depend on the deal. Its chance to name the true
-row is the largest prior among the K rows, 1/K where the prior does not tell them apart.
+Pr[view = V | the true words are V_i] = Pr[view = V | the true words are V_j]: the posterior odds of an adversary
+between any two rows are its prior odds, whatever else it knows that does not depend on the deal. Its chance to name
+the true row is the largest prior among the K rows, 1/K where the prior does not tell them apart.
 
-*Proof.* The words of a column of V are different, so only row i agrees with V_i in any unit: V comes out exactly when the
-true row is i, which has probability 1/K, and every column is that of V. Given the true row, a unit's K - 1 other words are in
-uniform order over the K - 1 other rows: probability 1/(K - 1)! for each of the n units, independently. The product
-1/K * 1/(K - 1)!^n does not depend on i.
+*Proof.* The words of a column of V are different, so only row i agrees with V_i in any unit: V comes out exactly when
+the true row is i, which has probability 1/K, and every column is that of V. Given the true row, a unit's K - 1 other
+words are in uniform order over the K - 1 other rows: probability 1/(K - 1)! for each of the n units, independently.
+The product 1/K * 1/(K - 1)!^n does not depend on i.
 
 What it does not give: anything between words of different groups (the groups are read off the view: the loss is
 infinite there); anything against context, which is a prior, and may make a decoy absurd (`largest_prior` says what base
@@ -61,9 +61,9 @@ def groups(
     """Groups of exactly ``k`` words: each kind in order of frequency, cut into runs, so that members are as like in
     base rate as can be.
 
-    ``words``: unique. ``counts``: float [n] >= 0, occurrences in PUBLIC text. The rarest words of a kind, fewer than ``k``,
-    are left over and in no group: a text with one of them has no cover. InputError for lists that do not go together,
-    MechanismError for k < 2.
+    ``words``: unique. ``counts``: float [n] >= 0, occurrences in PUBLIC text. The rarest words of a kind, fewer than
+    ``k``, are left over and in no group: a text with one of them has no cover. InputError for lists that do not go
+    together, MechanismError for k < 2.
     """
     c = np.asarray(counts, dtype=np.float64)
     if len(set(words)) != len(words) or len(kinds) != len(words) or c.shape != (len(words),):
@@ -83,7 +83,7 @@ def groups(
 
 
 def deal(units: Sequence[tuple[Group, str]], *, below: Below = secrets.randbelow) -> Deal:
-    """The K variants of the words of ``units``, each a group and the true word in it, by the operating system's generator.
+    """The K variants of the words of ``units`` (a group and the true word in it), by the system's generator.
 
     ``units``: the distinct sensitive words of one text, at least one, no two of one group: independent bijections would
     give two of them one word in some rows, and such a row is no text that could have been sent. ``below`` is for proofs
