@@ -240,6 +240,7 @@ class Conversation:
         self._turns = turns
         self._nodes = nodes
         self._order = order  # the path itself before its forks
+        self.prompt = bool(messages) and messages[0].role == "prompt"
         self._drawn: dict[Name, Drawn] = {}
         for node in reversed(order):
             self._drawn.update(nodes[node].draws)
@@ -406,8 +407,11 @@ class Response:
             return
         of, payer = self._conversation._of, self._conversation._payer
         part = self._parts[index] = self._parts.get(index, -1) + 1
-        key = of._cipher.name(payer.path[-1], "answer", self._id, str(index), str(part))
-        of._commit(payer, {key: (payer.path[-1], {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)})
+        # A completion's last line is not the same line once the answer follows it: the line before stays.
+        grows = self._conversation.prompt and len(payer.path) > 1
+        node = payer.path[-2 if grows else -1]
+        key = of._cipher.name(node, "answer", self._id, str(index), str(part))
+        of._commit(payer, {key: (node, {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)})
 
     def done(self, text: str) -> None:
         """All of it was written, and read as ``text``: from now on the exchange leads back to this path."""

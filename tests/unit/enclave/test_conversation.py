@@ -332,3 +332,15 @@ def test_a_completion_that_grows_keeps_its_draws(bundle: Bundle) -> None:
     more = pipeline.prepare({"prompt": prompt + "He left.\n"}, who=Who("t"), max_tokens=1)
     assert more.sent_text.startswith(first.sent_text)
     assert more.epsilon <= bundle.table.eps_in
+
+
+def test_a_completion_s_answer_that_is_sent_on_is_neither_drawn_nor_charged(bundle: Bundle) -> None:
+    policy = Policy.named("content")
+    pipeline = Pipeline(bundle, policy, detectors_for(policy), SqliteStore(":memory:"), KEY)
+    prompt = "The patient has severe pain.\nDoctor Whitfield said:\n"
+    first = pipeline.prepare({"prompt": prompt}, who=Who("t"), max_tokens=1)
+    answer = "Lawyers often compare ancient rivers with modern hospitals"
+    first.conversation.response().wrote(0, [(answer, answer)])
+    more = pipeline.prepare({"prompt": prompt + answer}, who=Who("t"), max_tokens=1)
+    assert more.sent_text == first.sent_text + answer
+    assert more.epsilon == 0
