@@ -73,9 +73,7 @@ class Place:
         """In what a client would take for a URL, or the target of a reference definition."""
         if self._inner is not None and self._strings and self._strings.inside:
             return self._inner.url
-        if not self._is_url and self._token:
-            self._is_url = len(self._token) >= _TOKEN_LIMIT or is_url(self._token)
-        return self._is_url or self._defines()
+        return self._in_url() or self._defines()
 
     @property
     def begins(self) -> bool:
@@ -128,16 +126,26 @@ class Place:
 
     def _feed_token(self, line: str) -> None:
         shown = bool(self._fence) and self._language not in RENDERED
-        breaks = list((_BREAKS_SHOWN if shown else _BREAKS).finditer(line))
-        rest = line
-        if breaks:
-            rest = line[breaks[-1].end() :]
-            self._token, self._is_url = "", False
-            self._tagged = breaks[-1].group() == "<"
-        if self._tagged and ">" in rest:
-            rest = rest[rest.index(">") + 1 :]
+        at = 0
+        for end in (_BREAKS_SHOWN if shown else _BREAKS).finditer(line):
+            self._lengthen(line[at : end.start()])
+            at = end.end()
+            if end.group() == "<" and self._in_url():  # some renderers read on through a bracket
+                self._lengthen("<")
+            else:
+                self._token, self._is_url, self._tagged = "", False, end.group() == "<"
+        self._lengthen(line[at:])
+
+    def _lengthen(self, text: str) -> None:
+        if self._tagged and ">" in text:
+            text = text[text.index(">") + 1 :]
             self._token, self._is_url, self._tagged = "", False, False
-        self._token = (self._token + rest)[:_TOKEN_LIMIT]
+        self._token = (self._token + text)[:_TOKEN_LIMIT]
+
+    def _in_url(self) -> bool:
+        if not self._is_url and self._token:
+            self._is_url = len(self._token) >= _TOKEN_LIMIT or is_url(self._token)
+        return self._is_url
 
     def _defines(self) -> bool:
         """Whether a reference definition's target has begun and not ended."""

