@@ -79,3 +79,14 @@ def test_a_file_that_is_not_the_known_one_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(InputError, match="sha256"):
         default.default_split(tmp_path, "client")
     assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_that_split_at_once_both_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slower(model: str, out: Path, **rest: object) -> None:
+        (out / "client").mkdir(parents=True)
+        raise FileExistsError(17, "File exists")
+
+    monkeypatch.setattr(default, "split", slower)
+    assert (default.default_split(tmp_path, "client") / "client").is_dir()
+    with pytest.raises(FileExistsError):
+        default.default_split(tmp_path, "client", "server")
