@@ -26,6 +26,7 @@ def test_the_default_is_sensitive_without_budgets() -> None:
         {"tenant_budget": 0},
         {"tenant_budget": float("nan")},
         {"conversation_budget": True},
+        {"public": "maybe"},
         {"row_noise": 60.0},
     ],
 )

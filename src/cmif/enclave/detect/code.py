@@ -1,9 +1,8 @@
 """Which parts of a text are program code, so that identifiers are not taken for people.
 
-In code a capital letter says nothing: `Traceback`, `HTTPException`, `class Route`. What may hold personal data
-there are
-string literals and comments, and both are mostly not names either. So :func:`examined` blanks the code itself and says
-where, in literals, comments and the prose between lines of code, only a listed name counts as one.
+In code a capital letter says nothing: `Traceback`, `HTTPException`, `class Route`. Personal data stands there in string
+literals and comments, which mostly hold no names either. So :func:`examined` blanks the code itself and says where, in
+literals, comments and the prose between lines of code, only a listed name counts as one.
 
 The other detectors read the whole text; :func:`without_code` takes back what they took for a value and is an
 identifier.

@@ -38,7 +38,7 @@ _NAMES = frozenset({Kind.PERSON, Kind.PLACE, Kind.ORGANISATION})
 _CONTACT = frozenset(
     {
         Kind.EMAIL, Kind.PHONE, Kind.ADDRESS, Kind.NATIONAL_ID, Kind.CARD, Kind.IBAN, Kind.PRIVATE, Kind.SECRET,
-        Kind.PERSON, Kind.ID,
+        Kind.PERSON, Kind.ORGANISATION, Kind.ID,
     }
 )  # fmt: skip
 _JUDGED = frozenset({"names", "address_forms", "ner", "patterns", "special"})
@@ -72,7 +72,9 @@ _SOMEBODY = re.compile(
     r"(?i:\b(?:patient|pt|client|customer|employee|tenant|landlord|applicant|claimant|plaintiff|defendant|"
     r"candidate|resident|"
     r"colleague|coworker|co-worker|neighbou?r|girlfriend|boyfriend|fianc[ée]e?|roommate|flatmate|"
-    r"mr|mrs|ms|mx|"
+    r"mr|mrs|ms|mx|(?:reference|recommendation|resignation) letter|letter (?:to|for)|seen (?:in|by|at|for)|"
+    r"treat(?:ed|ing)|"
+    r"follow-?up|referred (?:to|by)|denies|"
     r"(?:his|her|their|your) (?:wife|husband|son|daughter|mother|father|mom|mum|dad|brother|sister|employer|"
     r"boss|company|team|"
     r"address|home|house|flat|office|account|passport|visa)|"
@@ -180,6 +182,18 @@ _PUBLIC_LIFE = re.compile(
     r"bank|coin|note|stamp|number one|charts?|billboard|hall of fame|video|dvd|remake|original|version|tribe|"
     r"people)\b)"
 )
+# Of these, what is said of anybody: beside nothing else a person's name stays protected ("Where does Zarko live?").
+_OF_ANYBODY = frozenset(
+    "live find found made make start started begin began end ended open opened win wins won lost "  # noqa: SIM905
+    "first last most many known called real story book record cover show company owns owner ceo "
+    "happen happened die dies died dead killed wrote written letter state states city party court "
+    "act law world team player points sell sold people word members building car train ship "
+    "engine model website food dish drink bank host hosted hosts judge judges produced built shot "
+    "mean concert tour channel coach title final finals goal goals general captain commander "
+    "mission established foundation location map restaurant sandwich recipe beer wine cheese "
+    "number version original video plot term plants animals animal plant religion church country "
+    "government minister largest biggest oldest longest highest smallest tallest".split()
+)
 # Affairs of private life and work: a question with one of these is somebody's.
 _PRIVATE_LIFE = re.compile(
     r"(?i:\b(?:contract|invoice|meeting|meet|salary|wage|paid|pay|owes?|debt|loan|mortgage|account number|"
@@ -229,7 +243,10 @@ def _listed() -> dict[str, str]:
                 name = entry.lstrip("*").rstrip(".")
                 found.setdefault(name, category)
                 if entry.startswith("*"):
-                    found.setdefault(name.split(" ")[-1], category)
+                    parts = name.split(" ")
+                    found.setdefault(parts[-1], category)
+                    if parts[-2:-1] and parts[-2] in cues.PARTICLES:
+                        found.setdefault(" ".join(parts[-2:]), category)  # "Van Gogh"
     return found
 
 
@@ -422,9 +439,11 @@ def _is_tied(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """``public``: it holds a word of public life. ``alone``: it is the whole text."""
+    """``public``: it holds a word of public life, ``sure`` one that is not said of anybody. ``alone``: it is the whole
+    text."""
 
     public: bool
+    sure: bool
     alone: bool
 
 
@@ -448,7 +467,8 @@ def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Questi
         return None
     if any(s.kind in _CONTACT and s.kind not in _NAMES and s.kind is not Kind.ADDRESS for s in spans):
         return None
-    return _Question(public, alone)
+    sure = any(m.group().lower() not in _OF_ANYBODY for m in _PUBLIC_LIFE.finditer(told))
+    return _Question(public, sure, alone)
 
 
 def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
@@ -459,7 +479,9 @@ def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
     if span.kind not in _NAMES:
         return span.kind is Kind.DATE and question.public
     if re.search(r"(?i:\b(?:mr|mrs|ms|miss|dr)\.? ?)\Z", before):
-        return question.public and question.alone
-    given = any(word in lists().given for word in _spelling(text[span.start : span.end]).split(" "))
-    unlike = span.kind is not Kind.PERSON or re.search(r"\b[Tt]he (?:\w+ ){0,2}\Z", before) is not None
-    return question.public or (question.alone and not given and unlike)
+        return question.sure and question.alone
+    words = _spelling(text[span.start : span.end]).split(" ")
+    given = any(word in lists().given for word in words)
+    if span.kind is not Kind.PERSON or re.search(r"\b[Tt]he \Z", before):
+        return question.public or (question.alone and not given)
+    return question.sure
