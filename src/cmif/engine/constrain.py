@@ -12,7 +12,6 @@ from torch import Tensor
 
 from cmif.errors import EngineError, SchemaError
 
-
 _FORM = {"whitespace_pattern": r"[ \n]{0,12}"}
 """Indented as people write it, but no white space without end, which a model may fall into."""
 
