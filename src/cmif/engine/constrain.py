@@ -12,6 +12,9 @@ from torch import Tensor
 
 from cmif.errors import EngineError, SchemaError
 
+_FORM = {"whitespace_pattern": r"[ \n]{0,12}"}
+"""Indented as people write it, but no white space without end, which a model may fall into."""
+
 
 class Schemas:
     """Makes constraints for one tokenizer: ``tokenizer`` is a `tokenizer.json`, ``vocab`` the model's number of ids,
@@ -25,7 +28,7 @@ class Schemas:
     def constraint(self, schema: str) -> Constraint:
         """Raises :class:`SchemaError` for what is no JSON Schema, or one too complex to follow."""
         try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(json.loads(schema))
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(json.loads(schema), overrides=_FORM)
         except (ValueError, RecursionError, TypeError):
             raise SchemaError("The schema is not JSON.") from None
         matcher = llguidance.LLMatcher(self._tokenizer, grammar, log_level=0)
