@@ -36,6 +36,13 @@ class Backend(StrEnum):
     VLLM = "vllm"
 
 
+class Law(StrEnum):
+    """The laws a table can be split with: `cmif.privacy.laws`."""
+
+    MEDOID_RR = "medoid-rr"
+    CONSTANT = "constant"
+
+
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
@@ -49,13 +56,16 @@ def split(
         int | None, typer.Option(help="Words a bucket of the privacy table has at least; default 16.")
     ] = None,
     epsilon: Annotated[float | None, typer.Option(help="eps_in of one sanitised word; default 1.")] = None,
+    law: Annotated[
+        Law, typer.Option(help="What a bucket's words become; constant: all of them one word, epsilon 0.")
+    ] = Law.MEDOID_RR,
     name: Annotated[
         str | None,
         typer.Option(help="What the gateway calls the model; default: the directory's or file's name."),
     ] = None,
 ) -> None:
     """Split a model into a client bundle (for the enclave) and a server body (for the engine)."""
-    from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K
+    from cmif.privacy.build import DEFAULT_K
     from cmif.provider.split import split as split_model
 
     with steps() as report:
@@ -63,7 +73,8 @@ def split(
             model,
             out,
             k=DEFAULT_K if k is None else k,
-            epsilon=DEFAULT_EPSILON if epsilon is None else epsilon,
+            epsilon=epsilon,
+            law=law.value,
             name=name,
             report=report,
         )

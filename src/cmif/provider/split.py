@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 
 from cmif.enclave.bundle import FILES, FORMAT, MANIFEST, ROWS, TABLE, TEMPLATE, TOKENIZER
 from cmif.errors import BundleError, InputError, MechanismError
-from cmif.privacy.build import DEFAULT_EPSILON, DEFAULT_K, build_table
-from cmif.privacy.laws.base import check_epsilon
+from cmif.privacy.build import DEFAULT_K, DEFAULT_LAW, build_table, law_epsilon
 from cmif.privacy.table import Table
 from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif.provider.checkpoint import embedding_rows, read_directory
@@ -60,24 +59,25 @@ def split(
     out: Path,
     *,
     k: int = DEFAULT_K,
-    epsilon: float = DEFAULT_EPSILON,
+    epsilon: float | None = None,
+    law: str = DEFAULT_LAW,
     name: str | None = None,
     halves: Sequence[str] = (CLIENT, SERVER),
     report: Report = lambda stage: None,
 ) -> Split:
     """Split ``model`` (a Hugging Face directory, a GGUF file or a hub id) into ``out/client`` and ``out/server``.
 
-    ``k`` and ``epsilon`` are those of the privacy table: words a bucket has at least, eps_in of one word. ``name``:
-    what the gateway calls the model. ``halves``: which to make; a client half alone needs no torch, and its digest is
+    ``k``, ``epsilon`` and ``law`` are those of the privacy table: words a bucket has at least, eps_in of one word
+    (None: the law's own), `cmif.privacy.laws`. ``name``: what the gateway calls the model. ``halves``: which to make; a client half alone needs no torch, and its digest is
     that of the full split. ``report`` is told of each step as it begins.
 
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
-    checkpoint that is damaged, incomplete or quantised, for ``k`` or ``epsilon`` that give no table, for an ``out``
+    checkpoint that is damaged, incomplete or quantised, for ``k``, ``epsilon`` or ``law`` that give no table, for an ``out``
     that already holds a half, cannot be written or has no room, :class:`BundleError` if the self-test fails.
     """
     if SERVER in halves:
         require_packages("torch", "transformers", "safetensors", "accelerate", extra="server")
-    _check_table(k, epsilon)
+    epsilon = _check_table(k, epsilon, law)
     if name is not None and not _NAME.fullmatch(name):
         raise InputError("--name takes letters, digits and . _ - / : only, 128 at most.")
     for half in halves:
@@ -103,7 +103,7 @@ def split(
         if SERVER in halves:
             difference = _write_server(scratch / SERVER, source, shared, report)
         if CLIENT in halves:
-            _write_client(scratch / CLIENT, source, shared, name, k, epsilon, report)
+            _write_client(scratch / CLIENT, source, shared, name, k, epsilon, law, report)
         out.mkdir(exist_ok=True)
         for half in halves:
             (scratch / half).rename(out / half)
@@ -132,9 +132,10 @@ def _read(model: str) -> Source:
         ) from None
 
 
-def _check_table(k: int, epsilon: float) -> None:
+def _check_table(k: int, epsilon: float | None, law: str) -> float:
+    """The table's eps_in, before any work is done."""
     try:
-        check_epsilon(epsilon)
+        epsilon = law_epsilon(law, epsilon)
     except MechanismError as error:
         raise InputError(error.message, hint=error.hint) from None
     _, sizes = np.unique(public_lexicon().classes, return_counts=True)
@@ -142,6 +143,7 @@ def _check_table(k: int, epsilon: float) -> None:
         raise InputError(
             f"k must be between 2 and {sizes.min()}, the smallest class of the public word list; it is {k}."
         )
+    return epsilon
 
 
 def _bytes(source: Source, halves: Sequence[str]) -> int:
@@ -207,6 +209,7 @@ def _write_client(
     name: str | None,
     k: int,
     epsilon: float,
+    law: str,
     report: Report,
 ) -> None:
     client.mkdir()
@@ -214,7 +217,7 @@ def _write_client(
     (client / TEMPLATE).write_text(source.template, "utf-8")
     with (client / ROWS).open("wb") as file:
         np.ascontiguousarray(source.rows).astype("<u2", copy=False).tofile(file)
-    _table(source, str(shared["model"]), k, epsilon, report).save(client / TABLE)
+    _table(source, str(shared["model"]), k, epsilon, law, report).save(client / TABLE)
     manifest = {
         **shared,
         "name": name or source.name,
@@ -225,7 +228,7 @@ def _write_client(
     _write_json(client / MANIFEST, {**manifest, "files": _hashes(client, FILES)})
 
 
-def _table(source: Source, digest: str, k: int, epsilon: float, report: Report) -> Table:
+def _table(source: Source, digest: str, k: int, epsilon: float, law: str, report: Report) -> Table:
     lexicon = public_lexicon()
     report(f"the privacy table: {len(lexicon.words):,} public words as vectors of this model")
     vectors = word_space(
@@ -234,7 +237,7 @@ def _table(source: Source, digest: str, k: int, epsilon: float, report: Report) 
     report(f"the privacy table: buckets of at least {k} words and their certificate (the longest step)")
     weights = frequency_weights(lexicon.counts)
     return build_table(
-        lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, weights=weights
+        lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, law=law, weights=weights
     )
 
 

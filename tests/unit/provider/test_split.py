@@ -44,6 +44,14 @@ def test_a_float32_checkpoint_is_rounded_once_for_both_halves(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_the_constant_law_is_split_with_epsilon_0_and_no_other(tiny_model: Path, tmp_path: Path) -> None:
+    table = open_bundle(split(str(tiny_model), tmp_path / "out", law="constant").client).table
+    assert (table.law, table.eps_in, table.certificate.constant) == ("constant", 0, table.certificate.buckets)
+    for changes in ({"law": "constant", "epsilon": 1.0}, {"law": "rr"}):
+        with pytest.raises(InputError, match=r"constant|law"):
+            split(str(tiny_model), tmp_path / "other", **changes)  # type: ignore[arg-type]
+
+
 def test_the_table_has_the_k_and_the_epsilon_that_were_asked_for(tiny_model: Path, tmp_path: Path) -> None:
     table = open_bundle(split(str(tiny_model), tmp_path / "out", k=64, epsilon=2.0).client).table
     assert (table.k, table.eps_in) == (64, 2.0)

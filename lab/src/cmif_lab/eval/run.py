@@ -21,7 +21,7 @@ from cmif_lab.eval.measure import Shares, attack, attack_rows, decoded, release,
 from cmif_lab.eval.mechanism import Mechanism
 from cmif_lab.eval.peers import WORD_PEERS, RowNoise, Space
 from cmif_lab.eval.peers.custext import CusText, CusTextPlus, Literal, mapping, nearest
-from cmif_lab.eval.settings import MECHANISMS, OURS, Result, Row, Settings, check
+from cmif_lab.eval.settings import MECHANISMS, OURS, WITHOUT_EPSILON, Result, Row, Settings, check
 from cmif_lab.laws import LAWS
 
 OPTIMAL_K = 32  # the linear program takes about 0.1 s a bucket here, 2 s at 64
@@ -100,7 +100,7 @@ class Bench:
         guarantee.
         """
         s = self.settings
-        if name == "default":
+        if name in ("default", "constant"):
             return ours.shipped(
                 self.lexicon,
                 self.words,
@@ -108,7 +108,7 @@ class Bench:
                 k=s.k,
                 epsilon=epsilon,
                 gamma=s.gamma,
-                law=DEFAULT_LAW,
+                law=DEFAULT_LAW if name == "default" else name,
             )
         if name in LAWS:
             k = min(s.k, OPTIMAL_K) if name == "optimal" else s.k
@@ -267,7 +267,7 @@ def _row(
 def evaluate(
     settings: Settings, log: Log = lambda line: None, partial: Callable[[Result], None] = lambda result: None
 ) -> Result:
-    """Run the experiment, epsilon by epsilon (`none` once); ``partial`` gets what there is after each of them.
+    """Run the experiment, epsilon by epsilon (`none` and `constant` once); ``partial`` gets what there is after each.
 
     Raises InputError for wrong settings, MechanismError where no guarantee would hold.
     """
@@ -277,9 +277,9 @@ def evaluate(
     result = Result((), bench.clean(), len(bench.examples), int(content.sum()), coverage)
     for number, epsilon in enumerate(settings.epsilons):
         for name in settings.mechanisms:
-            if name == "none" and number:
+            if name in WITHOUT_EPSILON and number:
                 continue
-            row = bench.measure(name, epsilon)
+            row = bench.measure(name, 0.0 if name == "constant" else epsilon)
             log(
                 f"{name} at {epsilon:g}: accuracy {row.accuracy:.3f}, unigram attack {row.attack_unigram:.3f}"
             )

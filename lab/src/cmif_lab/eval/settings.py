@@ -12,9 +12,9 @@ from cmif.errors import InputError
 from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
 from cmif_lab.eval import plugins
 
-OURS = ("default", "rnm-laplace", "rnm-gumbel", "rnm-exponential", "rr", "medoid-rr", "optimal")
-MECHANISMS = (
-    *OURS,
+OURS = ("default", "rnm-laplace", "rnm-gumbel", "rnm-exponential", "rr", "medoid-rr", "optimal", "constant")
+MECHANISMS = (  # in this order for good: a place seeds its draws
+    *OURS[:-1],
     "cmif-literal",
     "santext",
     "santext+",
@@ -24,7 +24,9 @@ MECHANISMS = (
     "metric",
     "direct-dp",
     "none",
+    "constant",
 )
+WITHOUT_EPSILON = ("none", "constant")
 
 
 @dataclass(frozen=True)
