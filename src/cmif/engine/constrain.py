@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import llguidance
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from cmif.errors import EngineError, SchemaError
 
-_FORM = {"whitespace_pattern": r"[ \n]{0,12}"}
+_FORM: Any = {"whitespace_pattern": r"[ \n]{0,12}"}
 """Indented as people write it, but no white space without end, which a model may fall into."""
 
 

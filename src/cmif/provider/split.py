@@ -68,12 +68,12 @@ def split(
     """Split ``model`` (a Hugging Face directory, a GGUF file or a hub id) into ``out/client`` and ``out/server``.
 
     ``k``, ``epsilon`` and ``law`` are those of the privacy table: words a bucket has at least, eps_in of one word
-    (None: the law's own), `cmif.privacy.laws`. ``name``: what the gateway calls the model. ``halves``: which to make; a client half alone needs no torch, and its digest is
-    that of the full split. ``report`` is told of each step as it begins.
+    (None: the law's own), `cmif.privacy.laws`. ``name``: what the gateway calls the model. ``halves``: which to make; a
+    client half alone needs no torch, and its digest is that of the full split. ``report`` is told of each step as it begins.
 
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
-    checkpoint that is damaged, incomplete or quantised, for ``k``, ``epsilon`` or ``law`` that give no table, for an ``out``
-    that already holds a half, cannot be written or has no room, :class:`BundleError` if the self-test fails.
+    checkpoint that is damaged, incomplete or quantised, for ``k``, ``epsilon`` or ``law`` that give no table, for an
+    ``out`` that already holds a half, cannot be written or has no room, :class:`BundleError` if the self-test fails.
     """
     if SERVER in halves:
         require_packages("torch", "transformers", "safetensors", "accelerate", extra="server")
