@@ -69,7 +69,8 @@ def split(
 
     ``k``, ``epsilon`` and ``law`` are those of the privacy table: words a bucket has at least, eps_in of one word
     (None: the law's own), `cmif.privacy.laws`. ``name``: what the gateway calls the model. ``halves``: which to make; a
-    client half alone needs no torch, and its digest is that of the full split. ``report`` is told of each step as it begins.
+    client half alone needs no torch, and its digest is that of the full split. ``report`` is told of each step as it
+    begins.
 
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
     checkpoint that is damaged, incomplete or quantised, for ``k``, ``epsilon`` or ``law`` that give no table, for an
