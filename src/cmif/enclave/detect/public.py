@@ -184,7 +184,7 @@ _PUBLIC_LIFE = re.compile(
 )
 # Of these, what is said of anybody: beside nothing else a person's name stays protected ("Where does Zarko live?").
 _OF_ANYBODY = frozenset(
-    "live find found made make start started begin began end ended open opened win wins won lost "  # noqa: SIM905
+    "live name find found made make start started begin began end ended open opened win wins won lost "  # noqa: SIM905
     "first last most many known called real story book record cover show company owns owner ceo "
     "happen happened die dies died dead killed wrote written letter state states city party court "
     "act law world team player points sell sold people word members building car train ship "
