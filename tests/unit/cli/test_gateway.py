@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def test_oblivious_look_up_is_used_when_and_only_when_it_is_asked_for(
     real = embed.oblivious
     monkeypatch.setattr(embed, "oblivious", lambda rows: made.append(rows) or real(rows))
     monkeypatch.setattr(listen, "run", lambda *_, **__: None)
+    monkeypatch.setattr("logging.root.handlers", list(logging.root.handlers))  # the command's own ends with its stream
     arguments = ["gateway", "--engine", "http://127.0.0.1:9", "--bundle", str(tiny_split / "client"), "--port", "0"]
     arguments += ["--state", str(tmp_path), *(["--oblivious"] if asked else [])]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
