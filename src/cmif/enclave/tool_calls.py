@@ -156,8 +156,8 @@ class ToolCalls:
             self._held = self._held[at + len(self._opening) :]
             return self._enter()
         keep = 0 if final else _overlap(self._held, self._opening)
-        if keep == len(bare):
-            return False
+        if keep == len(bare) and (self._after or not self._began):
+            return False  # nothing but white space and what may become a call
         self._give(out, self._held[: len(self._held) - keep])
         self._held = self._held[len(self._held) - keep :]
         return False

@@ -29,8 +29,8 @@ def data(tmp_path: Path) -> Path:
     )
     row = {
         "predicted_category": "mail",
-        "user_query": "write to Mahsa Rana of Wipro about d fee",
-        "redacted_query": "write to [REDACTED] of [REDACTED] about [REDACTED] fee",
+        "user_query": "write to Mahsa Rana of Wipro about d severe fee",
+        "redacted_query": "write to [REDACTED] of [REDACTED] about [REDACTED] severe fee",
         "pii_units": "mahsa rana||wipro||d||mahs||elsewhere",
     }
     _table(folder / "pupa" / "PUPA_TNB.csv", [row, {**row, "user_query": "nichts für uns"}])

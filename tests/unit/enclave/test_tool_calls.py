@@ -84,6 +84,11 @@ def test_arguments_come_through_as_they_are(value: Any) -> None:
         assert read(of, [text]) == [Call("f", {"v": value})]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("of", ["tags", "mistral", "json"])
+def test_white_space_that_comes_alone_is_kept(of: Dialect) -> None:
+    assert read(of, ["a", " ", "\n", "b", " "]) == [Content("a \nb ")]
+
+
 def test_an_endless_call_is_text_and_costs_linear_time() -> None:
     reader = ToolCalls("tags", ("f",))
     events = reader.feed('<tool_call>{"name": "')
