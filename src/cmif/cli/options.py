@@ -5,16 +5,27 @@ from __future__ import annotations
 import os
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from cmif.enclave.policy import Level, Policy
 from cmif.errors import InputError
+
+if TYPE_CHECKING:
+    from cmif.provider.split import Report
 
 
 def policy_of(given: str) -> Policy:
@@ -39,32 +50,45 @@ def default_split(*halves: str) -> Path:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str], None]]:
-    """Takes what is being done and shows it on standard error, with the time taken: as a spinner, or as lines."""
+def steps() -> Iterator[Report]:
+    """Shows on standard error what is being done, the time taken and, of a long step, the time left: as a bar, or as
+    lines, of one step one in ten seconds at most."""
     console = Console(stderr=True)
-    spinner = Progress(
+    bars = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
     )
     started = time.monotonic()
+    current, since, told = "", 0.0, 0.0
 
-    def report(stage: str) -> None:
-        if not console.is_terminal:
-            typer.echo(f"[{time.monotonic() - started:4.0f} s] {stage}", err=True)
-            return
-        spinner.start()
-        for task in spinner.task_ids:
-            spinner.stop_task(task)
-        spinner.add_task(stage)
+    def report(stage: str, done: float = 0.0) -> None:
+        nonlocal current, since, told
+        now = time.monotonic()
+        if console.is_terminal:
+            bars.start()
+            if stage != current:
+                for task in bars.task_ids:
+                    bars.stop_task(task)
+                bars.add_task(stage, total=None)
+            if done:
+                bars.update(bars.task_ids[-1], total=1.0, completed=done)
+        elif stage != current or (done and now - told >= 10):
+            left = f" ({done:.0%}, at most {(now - since) * (1 - done) / done:.0f} s left)" if done else ""
+            typer.echo(f"[{now - started:4.0f} s] {stage}{left}", err=True)
+            told = now
+        if stage != current:
+            current, since = stage, now
 
     try:
         yield report
     finally:
-        if spinner.live.is_started:
-            spinner.stop()
+        if bars.live.is_started:
+            bars.stop()
 
 
 def state_dir(given: Path | None) -> Path:

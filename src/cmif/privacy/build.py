@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -39,6 +39,7 @@ def build_table(
     weights: npt.NDArray[np.floating] | None = None,
     buckets: Sequence[npt.NDArray[np.int64]] | None = None,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> Table:
     """The table of one model: eps_in = ``epsilon`` inside buckets of >= ``k`` words (0 where no law depends on its
     word), eps_out as `certify` proves it. ``epsilon`` None is 1, and 0 for the law ``constant``, which takes no other.
@@ -46,8 +47,8 @@ def build_table(
     ``words``: unique, without line breaks. ``classes``: `WordClass` values [n]. ``vectors``: float [n, d],
     centred (`vectors.centred_rows`); distances are 1 - cosine of them. ``weights``: float [n], how often a
     word is expected as input (`vectors.frequency_weights`), for the partition and the laws. ``buckets``: a
-    partition made before, by `partition` on the same words. ``laws``: where ``law`` is looked up. All of it must be
-    public: nothing here may depend on a user's text.
+    partition made before, by `partition` on the same words; ``progress``: see there. ``laws``: where ``law`` is looked
+    up. All of it must be public: nothing here may depend on a user's text.
 
     Raises InputError (empty lexicon, duplicate words, shapes), MechanismError (epsilon, gamma, k, law).
     """
@@ -63,7 +64,7 @@ def build_table(
     if weights is not None and np.shape(weights) != classes.shape:
         raise InputError(f"weights of shape {np.shape(weights)} do not go with {len(classes)} words.")
     if buckets is None:
-        buckets = partition(vectors, classes, k, seed=seed, weights=weights)
+        buckets = partition(vectors, classes, k, seed=seed, weights=weights, progress=progress)
     compiled = []
     for b in buckets:
         rows = np.asarray(vectors[b], dtype=np.float64)

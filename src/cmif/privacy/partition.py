@@ -11,7 +11,7 @@ Kernighan & Lin 1970.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +37,15 @@ def partition(
     k: int,
     seed: int = 0,
     weights: npt.NDArray[np.floating] | None = None,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> list[I64]:
     """Buckets of word indices: each word in exactly one, never two classes in one, every size in [k, 2k).
 
     ``vectors``: float [n, d], compared by cosine (centre them first, `vectors.centred_rows`); over 512
     dimensions they are cut to their 512 principal directions, block by block (60,000 x 2048 then
     needs 0.13 GB beside the input). ``classes``: uint8 [n], `WordClass` values. ``weights``: float [n] >= 0,
-    how often each word is expected as input; the swaps then favour frequent words. The same input and
-    ``seed`` give the same buckets on the same machine.
+    how often each word is expected as input; the swaps then favour frequent words. ``progress`` is told the share
+    of the swaps' work that is done at most. The same input and ``seed`` give the same buckets on the same machine.
 
     Raises InputError for an empty lexicon, wrong shapes or non-finite values, MechanismError for k < 2 and
     where a class has fewer than k words.
@@ -58,9 +59,13 @@ def partition(
     rng = np.random.default_rng(seed)  # public randomness: the partition is no secret
     x = _unit_rows(vectors, rng)
     buckets: list[I64] = []
+    before = 0
     for cls in np.unique(classes):
-        of_class = list(_bisect(np.flatnonzero(classes == cls), x, k, rng))
-        _refine(of_class, x, w32, rng)
+        members = np.flatnonzero(classes == cls)
+        of_class = list(_bisect(members, x, k, rng))
+        for done in _refine(of_class, x, w32, rng):
+            progress((before + done * len(members)) / n)
+        before += len(members)
         buckets += [np.sort(b) for b in of_class]
     return buckets
 
@@ -160,17 +165,23 @@ def _smallest(values: F32, count: int) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _refine(buckets: list[I64], x: F32, w: F32, rng: np.random.Generator) -> None:
+def _refine(buckets: list[I64], x: F32, w: F32, rng: np.random.Generator) -> Iterator[float]:
     """Swap words between neighbouring buckets, in place, while that raises the sum over buckets of the mean
-    cosine between an input (weighted by ``w``) and the other members. Sizes never change."""
+    cosine between an input (weighted by ``w``) and the other members. Sizes never change. Gives the share of the
+    work that is done, at least."""
     if len(buckets) < 2:
         return
     swaps = _Swaps(buckets, x, w)
-    for _ in range(SWEEPS):
+    for sweep in range(SWEEPS):
         near = _nearest(swaps.sums)
         due = swaps.changed | swaps.changed[near].any(axis=1)
         swaps.changed[:] = False
-        made = sum(swaps.visit(int(a), near[a]) for a in rng.permutation(len(buckets)) if due[a])
+        made = 0
+        for visited, a in enumerate(rng.permutation(len(buckets))):
+            if due[a]:
+                made += swaps.visit(int(a), near[a])
+            if visited % 64 == 0:
+                yield (sweep + visited / len(buckets)) / SWEEPS
         if made < 0.02 * len(buckets):
             break
 

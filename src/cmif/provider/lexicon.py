@@ -8,7 +8,7 @@ takes (``data/constraints.txt.gz``, made by ``lexicon/constraints.py``).
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -51,9 +51,13 @@ def public_constraints(words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray
     return synonyms, antonyms
 
 
-def word_space(centred: NDArray[np.float32], words: Sequence[str]) -> NDArray[np.float32]:
+def word_space(
+    centred: NDArray[np.float32],
+    words: Sequence[str],
+    progress: Callable[[float], None] = lambda done: None,
+) -> NDArray[np.float32]:
     """What the partition works in: centred rows [n, d] beside the same rows counter-fitted, unit float32 [n, 2d]."""
-    return unit_rows(features(centred, counter_fit(centred, *public_constraints(words))))
+    return unit_rows(features(centred, counter_fit(centred, *public_constraints(words), progress=progress)))
 
 
 def word_vectors(

@@ -15,11 +15,11 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,19 @@ from cmif.provider.source import Source, checked, float_blocks, quiet, require_f
 
 BODY = "body.json"
 CLIENT, SERVER = "client", "server"
-Report = Callable[[str], None]
 _MAX_FP32_PARAMETERS = 2_000_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
 _TABLE_BYTES = 64_000_000  # tokenizer and table, generously
+
+
+class Report(Protocol):
+    """Is told of each step as it begins, and of a long one the share that is done, from 0 to 1."""
+
+    def __call__(self, stage: str, done: float = 0.0) -> None: ...
+
+
+def silent(stage: str, done: float = 0.0) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +72,13 @@ def split(
     law: str = DEFAULT_LAW,
     name: str | None = None,
     halves: Sequence[str] = (CLIENT, SERVER),
-    report: Report = lambda stage: None,
+    report: Report = silent,
 ) -> Split:
     """Split ``model`` (a Hugging Face directory, a GGUF file or a hub id) into ``out/client`` and ``out/server``.
 
     ``k``, ``epsilon`` and ``law`` are those of the privacy table: words a bucket has at least, eps_in of one word
     (None: the law's own), `cmif.privacy.laws`. ``name``: what the gateway calls the model. ``halves``: which to make; a
-    client half alone needs no torch, and its digest is that of the full split. ``report`` is told of each step as it
-    begins.
+    client half alone needs no torch, and its digest is that of the full split.
 
     Raises :class:`ArchitectureError` for an embedding layer that is more than a row look-up, :class:`InputError` for a
     checkpoint that is damaged, incomplete or quantised, for ``k``, ``epsilon`` or ``law`` that give no table, for an
@@ -231,15 +239,17 @@ def _write_client(
 
 def _table(source: Source, digest: str, k: int, epsilon: float, law: str, report: Report) -> Table:
     lexicon = public_lexicon()
-    report(f"the privacy table: {len(lexicon.words):,} public words as vectors of this model")
-    vectors = word_space(
-        centred_rows(word_vectors(lexicon.words, source.tokeniser(), source.rows)), lexicon.words
-    )
-    report(f"the privacy table: buckets of at least {k} words and their certificate (the longest step)")
+    fitting = f"the privacy table: {len(lexicon.words):,} public words as vectors of this model"
+    report(fitting)
+    centred = centred_rows(word_vectors(lexicon.words, source.tokeniser(), source.rows))
+    vectors = word_space(centred, lexicon.words, lambda done: report(fitting, done))
+    dividing = f"the privacy table: buckets of at least {k} words and their certificate"
+    report(dividing)
     weights = frequency_weights(lexicon.counts)
     return build_table(
-        lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, law=law, weights=weights
-    )
+        lexicon.words, lexicon.classes, vectors, bundle=digest, k=k, epsilon=epsilon, law=law, weights=weights,
+        progress=lambda done: report(dividing, done),
+    )  # fmt: skip
 
 
 def _write_server(server: Path, source: Source, shared: dict[str, Any], report: Report) -> float:
