@@ -299,7 +299,7 @@ async def test_usage_counts_tokens(served: Served) -> None:
 
 
 async def test_eight_concurrent_streams(served: Served) -> None:
-    frames = [served.model.frame(served.model.prompt(100 + i, 10 + i), max_tokens=200) for i in range(8)]
+    frames = [served.model.frame(served.model.prompt(100 + i, 10 + i), max_tokens=400) for i in range(8)]
     order: list[int] = []
 
     async def stream(client: Client, i: int) -> list[int]:
@@ -483,15 +483,19 @@ async def test_logprobs_are_the_models_own(served: Served) -> None:
 async def test_the_gateways_client(served: Served) -> None:
     first = served.model.prompt(11, 30)
     upstream = Upstream(served.url, served.model.info.model, served.model.info.vocab)
+
+    def bytes_up() -> float:
+        return upstream.metrics.registry.get_sample_value("cmif_engine_sent_bytes_total") or 0.0
+
     await upstream.open()
     sent = []
     try:
         assert (await upstream.describe())["context"] == CONTEXT
         async with served.client() as client:
-            for ids in (first, first + first[::-1]):
-                frame, before = served.model.frame(ids, max_tokens=8), upstream.bytes_up
-                events = [e async for e in upstream.generate(frame, b"a conversation")]
-                sent.append(upstream.bytes_up - before)
+            for before, turn, ids in ((None, b"1", first), (b"1", b"2", first + first[::-1])):
+                frame, so_far = served.model.frame(ids, max_tokens=8), bytes_up()
+                events = [e async for e in upstream.generate(frame, before, turn)]
+                sent.append(bytes_up() - so_far)
                 expected = await client.ask(frame)
                 assert [i for e in events if isinstance(e, TokenEvent) for i in e.ids] == expected.ids
     finally:
