@@ -292,6 +292,24 @@ def test_a_lost_race_takes_the_winner_s_draw_and_pays_nothing(bundle: Bundle) ->
     assert (winner.epsilon > 0, loser.epsilon) == (True, 0.0)
 
 
+def test_a_value_that_two_texts_race_for_has_one_surrogate(bundle: Bundle) -> None:
+    store = SqliteStore(":memory:")
+    who = Who("t", conversation="c")
+    winner, loser = Chat(bundle, store=store, who=who), Chat(bundle, store=store, who=who)
+    commit, raced = store.commit, []
+
+    def first_the_other(*arguments: Any) -> Any:
+        if not raced:
+            raced.append(True)
+            winner.send("The patient Eleanor Whitfield has pain.")
+        return commit(*arguments)
+
+    store.commit = first_the_other  # type: ignore[method-assign]
+    loser.send("Write to the patient Eleanor Whitfield.")
+    assert raced
+    assert loser.sent_for("Eleanor Whitfield") == winner.sent_for("Eleanor Whitfield") != "Eleanor Whitfield"
+
+
 def test_no_surrogate_is_taken_twice_in_a_conversation(bundle: Bundle) -> None:
     chat = Chat(bundle, who=Who("t", conversation="c"))
     seen: set[str] = set()

@@ -51,7 +51,8 @@ class Model:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         self.tokenizer.truncation_side = "left" if causal else "right"
         if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
+            # a split's body has no tokenizer_config.json: padding is masked, so that any token does
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.convert_ids_to_tokens(0)
         self.body = body.eval()
         self.rows: np.ndarray = self.body.get_input_embeddings().weight.detach().float().numpy()
 
