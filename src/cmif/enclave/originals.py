@@ -117,15 +117,10 @@ class Finder:
         self._numbers: defaultdict[str, dict[str, Original]] = defaultdict(dict)
         self._exact: dict[Original, dict[str, str]] = {}
         originals = tuple(originals)
-        for said_by in (spellings, _said_only):  # a spelling that can be restored outdoes one that cannot
+        for restorable in (True, False):  # a spelling that can be restored outdoes one that cannot
             for o in originals:
-                once: dict[str, str] = {}
-                for sent, said in said_by(o):
-                    once.setdefault(said.lower(), sent)
-                for said, sent in once.items():
-                    spelled = _folded(said.strip())[0]
-                    if spelled:
-                        self._index[spelled[:_KEY]].setdefault(spelled, (o, sent))
+                for spelled, sent in _said(o, restorable):
+                    self._index[spelled[:_KEY]].setdefault(spelled, (o, sent))
         for o in originals:
             if o.kind in NUMBERS:
                 digits = "".join(filter(str.isalnum, _folded(o.original)[0]))
@@ -200,6 +195,18 @@ class Finder:
                 if not _APART.search(said):
                     start, end = at[places[k]], at[places[last] + 1]
                     yield start, end, original, _regroup(text[start:end], original.surrogate)
+
+
+@lru_cache(maxsize=4096)
+def _said(o: Original, restorable: bool) -> tuple[tuple[str, str], ...]:
+    """Pairs (folded spelling of the original, the same spelling of the surrogate). Kept: a conversation's originals are
+    looked for again at each of its turns.
+    """
+    once: dict[str, str] = {}
+    for sent, said in spellings(o) if restorable else _said_only(o):
+        once.setdefault(said.lower(), sent)
+    folded = ((_folded(said.strip())[0], sent) for said, sent in once.items())
+    return tuple(pair for pair in folded if pair[0])
 
 
 def _said_only(o: Original) -> list[tuple[str, str]]:
