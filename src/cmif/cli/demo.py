@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cmif.cli.processes import server
 from cmif.errors import InputError
@@ -122,10 +123,10 @@ def run(
             yield told
             messages.append({"role": "assistant", "content": answer})
 
-    with server("serve", str(split / "server"), "--port", "0") as engine:
-        with _gateway(split, engine["url"], POLICY) as gateway:
+    with _log() as log, server("serve", str(split / "server"), "--port", "0", log=log) as engine:
+        with _gateway(split, engine["url"], POLICY, log) as gateway:
             prompts = [told for job in JOBS for told in do(job, gateway["url"], gateway["model"])]
-        with _gateway(split, engine["url"], "off") as gateway:
+        with _gateway(split, engine["url"], "off", log) as gateway:
             first = Job(f"{JOBS[0].title}, once more with the policy off", JOBS[0].turns[:1], JOBS[0].system)
             (off,) = do(first, gateway["url"], gateway["model"])
     return {"model": gateway["model"], "policy": POLICY, "prompts": prompts, "off": off}
@@ -140,10 +141,22 @@ def withheld(typed: str, saw: str) -> list[str]:
 
 
 @contextmanager
-def _gateway(split: Path, engine: str, policy: str) -> Iterator[Told]:
+def _log() -> Iterator[IO[bytes]]:
+    """What the servers say, kept apart from the show, and told if it fails."""
+    with tempfile.TemporaryFile() as log:
+        try:
+            yield log
+        except BaseException:
+            log.seek(0)
+            sys.stderr.buffer.write(log.read())
+            raise
+
+
+@contextmanager
+def _gateway(split: Path, engine: str, policy: str, log: IO[bytes]) -> Iterator[Told]:
     with tempfile.TemporaryDirectory(prefix="cmif-demo-") as state:
         bundle, port = ("--bundle", str(split / "client")), ("--port", "0")
         with server(
-            "gateway", *bundle, "--engine", engine, *port, "--policy", policy, "--state", state
+            "gateway", *bundle, "--engine", engine, *port, "--policy", policy, "--state", state, log=log
         ) as gateway:
             yield gateway

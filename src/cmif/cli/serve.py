@@ -116,6 +116,8 @@ def serve(
         serve_vllm(
             served, host=host, port=port, certificate=tls_certificate, key=tls_key, extra=vllm_arguments or ()
         )
+    # Threads that spin while they wait stop whatever else the machine does, other engines included.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from cmif.engine.app import serve as serve_body
