@@ -22,7 +22,7 @@ from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError, NotReadyError, SchemaError
 from cmif.gateway.api import messages
 from cmif.gateway.api.request import Request, wrong_model
-from cmif.gateway.api.surfaces import METHODS, SURFACES, Surface, authorisation, unknown
+from cmif.gateway.api.surfaces import SURFACES, Surface, authorisation, unknown
 from cmif.gateway.api.writer import Usage, Writer
 from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Delta, Exchange
@@ -91,13 +91,17 @@ class Gateway:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
             *self._routes,
-            Route("/{path:path}", unknown, methods=METHODS),
         ]
         labels = {"x-cmif-tee": self._label} if self._label else {}
         observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
-        return Starlette(
-            lifespan=lifespan, routes=routes, middleware=[observed, *self._browsers.middleware()]
+        app = Starlette(
+            lifespan=lifespan,
+            routes=routes,
+            middleware=[observed, *self._browsers.middleware()],
+            exception_handlers={404: unknown, 405: unknown},
         )
+        app.router.redirect_slashes = False
+        return app
 
     def _guarded(
         self, handler: Callable[[HttpRequest, str], Awaitable[Response]]
@@ -164,8 +168,9 @@ class Gateway:
     ) -> Prepared:
         require_possible(prompt, self.pipeline.bundle.manifest.context)
         who = Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation)
+        must_fit = None if request.fitted else request.max_tokens
         prepared = await asyncio.to_thread(
-            self.pipeline.prepare, prompt, who=who, max_tokens=request.max_tokens, step=watch
+            self.pipeline.prepare, prompt, who=who, max_tokens=must_fit, step=watch
         )
         self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
         return prepared
