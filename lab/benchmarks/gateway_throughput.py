@@ -65,6 +65,7 @@ def engine(model: str, context: int) -> None:
     app.router.add_get("/v1/engine", describe)
     app.router.add_post("/{path:.*}", answer)
     with bind("127.0.0.1", 0) as bound:
+        bound.listen(1024)
         print(json.dumps({"url": f"http://127.0.0.1:{bound.getsockname()[1]}"}), flush=True)
         web.run_app(app, sock=bound, print=None)
 

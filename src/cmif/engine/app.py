@@ -157,8 +157,9 @@ class _EventResponse(Response):
         finally:
             for task in (sending, gone):
                 task.cancel()
-            await self._stream.aclose()
-            for outcome in await asyncio.gather(sending, gone, return_exceptions=True):
+            outcomes = await asyncio.gather(sending, gone, return_exceptions=True)
+            await self._stream.aclose()  # a generator that is still being read cannot be closed
+            for outcome in outcomes:
                 if isinstance(outcome, Exception):
                     log.error("a stream broke: %s", type(outcome).__name__)
 

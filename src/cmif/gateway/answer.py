@@ -175,14 +175,16 @@ class Answer:
             kept.append(held.pop(0))
             held.insert(0, Run("", kept[-1].text[unread:]))
             kept[-1] = Run(kept[-1].raw, kept[-1].text[:unread])
-        self._response.wrote(0, [(run.raw, run.text) for run in kept])
         for value in self._values:
             self._told += 1
             self._response.wrote(self._told, [(value.raw, value.text)])
         self._values = []
-        self._runs, self._unread = held, sum(len(run.text) for run in held)
+        wrote = [(run.raw, run.text) for run in kept]
         if done:
-            self._response.done(self.text)
+            self._response.done(self.text, wrote)
+        else:
+            self._response.wrote(0, wrote)
+        self._runs, self._unread = held, sum(len(run.text) for run in held)
 
     def _read(self, text: str, *, final: bool = False) -> str:
         """The restored content in ``text``; calls in it are added to :attr:`calls`."""

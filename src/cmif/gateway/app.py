@@ -189,20 +189,22 @@ class Gateway:
 
         async def chunks() -> AsyncIterator[str]:
             async with aclosing(deltas):
+                text = "".join(writer.begin())
+                unfinished = len(exchange.answers)
+                delta: Delta | None = first
                 try:
-                    for chunk in writer.begin():
-                        yield chunk
-                    delta: Delta | None = first
                     while delta is not None:
-                        for chunk in writer.delta(delta):
-                            yield chunk
+                        text += "".join(writer.delta(delta))
+                        unfinished -= delta.finish is not None
+                        if text and unfinished:  # what comes last goes out with the end
+                            yield text
+                            text = ""
                         delta = await anext(deltas, None)
                     extra = {"cmif": _explanation(exchange, watch)} if explain else {}
-                    for chunk in writer.end(exchange.answers, _usage(exchange), extra):
-                        yield chunk
+                    text += "".join(writer.end(exchange.answers, _usage(exchange), extra))
                 except CmifError as error:
-                    for chunk in writer.failed(error):
-                        yield chunk
+                    text += "".join(writer.failed(error))
+                yield text
                 self._measured(exchange, watch)
 
         return StreamingResponse(
