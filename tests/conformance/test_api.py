@@ -197,8 +197,9 @@ def test_names_and_aliases(client: openai.OpenAI, served: Any) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/embeddings", 404), ("/v1/moderations", 404), ("/v1/nothing", 404), ("/chat/completions", 404), ("/v1/chat/completions/", 404), ("/", 404)],
-)
+    [("/v1/embeddings", 404), ("/v1/moderations", 404), ("/v1/nothing", 404), ("/chat/completions", 404), ("/v1/chat/completions/", 404), ("/", 404),
+     ("/v1/%0Anothing", 404), ("/v1/models", 405), ("/v1/models/ours", 405)],
+)  # fmt: skip
 def test_every_other_route_is_refused_in_the_api_s_form(served: Any, path: str, status: int) -> None:
     got, body = post(served, path, {})
     assert got == status
@@ -210,7 +211,8 @@ def test_every_other_route_is_refused_in_the_api_s_form(served: Any, path: str, 
     "body",
     [b"", b"[]", b"{", b"null", b'{"messages":[{"role":"user","content":"\\ud800"}],"input":"\\ud800","prompt":"\\ud800","max_tokens":5}',
      b'{"temperature":1' + b"0" * 400 + b"}", b'{"messages":5,"input":5,"prompt":5,"max_tokens":5}', b'{"messages":[5],"input":[5],"prompt":[5],"max_tokens":5}',
-     b'{"messages":[{"role":5}],"input":[{"role":5,"content":5}],"max_tokens":1e999}', b"[" * 100_000],
+     b'{"messages":[{"role":5}],"input":[{"role":5,"content":5}],"max_tokens":1e999}', b"[" * 100_000,
+     b'{"messages":[{"role":{},"content":""}],"input":[{"role":{},"content":""}],"max_tokens":5}'],
 )  # fmt: skip
 def test_odd_bodies_are_400(served: Any, path: str, body: bytes) -> None:
     status, told = post(served, path, body)
@@ -274,6 +276,18 @@ def test_messages_of_anthropic_s_form(served: Any) -> None:
     assert (status, counted["input_tokens"] > 50) == (200, True)
     status, refused = post(served, "/v1/messages", {**body, "model": "claude"})
     assert (status, refused["type"], refused["error"]["type"]) == (404, "error", "not_found_error")
+
+
+def test_messages_may_ask_for_more_tokens_than_the_context_has(served: Any) -> None:
+    """Coding agents ask for all that Anthropic's models can write. An answer that fills the context says so."""
+    asked = {"max_tokens": 64000, "messages": [{"role": "user", "content": "hi"}]}
+    status, answer = post(served, "/v1/messages", asked)
+    assert (status, answer["stop_reason"]) == (200, "end_turn")
+    for stop, more in (("model_context_window_exceeded", {}), ("max_tokens", {"max_tokens": 9})):
+        asked = {"max_tokens": 64000, "messages": [{"role": "user", "content": "chest pain " * 5000}], **more}
+        assert post(served, "/v1/messages", asked)[1]["stop_reason"] == stop
+    status, refusal = post(served, "/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "pain " * 20000}]})
+    assert (status, refusal["error"]["type"]) == (400, "invalid_request_error")
 
 
 def test_messages_as_events(served: Any) -> None:

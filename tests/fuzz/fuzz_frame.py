@@ -30,19 +30,18 @@ from cmif.types import Sampling
 
 MODEL = "ab" * 32
 LIMITS = Limits(hidden=8, context=512, max_bytes=1 << 14)
-INFO = EngineInfo(MODEL, 8, 512, 1000, 20.0)
+INFO = EngineInfo(MODEL, 8, 512, 1000, 20.0, schemas=True)
 HEADER = struct.Struct("<4sBBBB32sIIII16sIIBBBBq4d")
 BOUND = 24 * LIMITS.max_bytes
 """Bytes that reading and validating one frame may hold at its peak: int8 rows become float32 and then bf16, and a session
 joins two halves; measured over the codecs it stays under 16 times the frame, and 24 is the promise."""
 
 
-def frame(n: int = 30, distinct: int = 9) -> Frame:
+def frame(n: int = 30, distinct: int = 9, schema: str = "") -> Frame:
     rng = np.random.default_rng(n)
     table = (rng.standard_normal((distinct, 8)).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    return Frame(
-        MODEL, Rows.gather(table, rng.integers(0, distinct, n)), Sampling(stop_ids=(2,), seed=4), "salt"
-    )
+    sampling = Sampling(stop_ids=(2,), seed=4, schema=schema)
+    return Frame(MODEL, Rows.gather(table, rng.integers(0, distinct, n)), sampling, "salt")
 
 
 def seeds() -> list[bytes]:
@@ -52,6 +51,7 @@ def seeds() -> list[bytes]:
     encoder.commit(first)
     out = [b"\0" + encode(frame(), codec) for codec in CODECS]
     out.append(b"\0" + encode(IdsFrame(MODEL, np.arange(20, dtype=np.int32), Sampling())))
+    out += [b"\0" + encode(frame(schema=schema), "bf16+zstd") for schema in ('{"type":"object"}', "\u00e9\n")]
     out += [b"\0" + first.data, b"\0" + encoder.encode(frame(40, 15)).data]
     for codec in range(3):  # counts, then the payload that they describe
         payload = encode(frame(), CODECS[codec])[124 + len("salt") + 4 :]
@@ -83,17 +83,19 @@ def one_input(data: bytes) -> None:
 
 
 def dressed(data: bytes) -> bytes:
-    """``data`` as counts, session and payload under a header that is otherwise right: past the first doors."""
+    """``data`` as counts, schema, session and payload under a header that is otherwise right: past the first doors."""
     counts, payload = data[:8].ljust(8, b"\0"), data[8:]
     n, u, r, sequence = counts[0] + 1, counts[1] % 64, counts[2] % 64, counts[3] % 3
     codec = counts[4] % 3 | (counts[4] & 0x80)
     session = bytes([counts[5] % 3]) + bytes(15)
     if codec & 0x80:
         payload = zstandard.ZstdCompressor(level=1).compress(payload)
+    held = counts[7] & 1
+    stated = struct.pack("<I", counts[7] >> 1) if held else b""  # the schema's bytes are the first of the payload
     return HEADER.pack(
         b"CMIF", 1, counts[6] % 2, codec, 0, bytes.fromhex(MODEL), n, 8, u, r, session, sequence,
-        4, 0, 0, 0, 0, 0, 0.0, 1.0, 0.0, 0.0,
-    ) + payload  # fmt: skip
+        4, 0, 0, 0, held, 0, 0.0, 1.0, 0.0, 0.0,
+    ) + stated + payload  # fmt: skip
 
 
 def read_frame(data: bytes) -> None:

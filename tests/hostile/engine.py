@@ -63,7 +63,10 @@ class ScriptedEngine:
         self._id_of = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(self.bundle.rows))}
         self._tokenizer = self.bundle.tokeniser._tokenizer
 
-    def generate(self, request: Frame | IdsFrame) -> AsyncIterator[TokenEvent | DoneEvent]:
+    def hold(self, schema: str) -> None:
+        """Nothing: the script reads the schema itself."""
+
+    def generate(self, request: Frame | IdsFrame, held: None = None) -> AsyncIterator[TokenEvent | DoneEvent]:
         assert isinstance(request, Frame)
         distinct = [self._id_of[row.tobytes()] for row in np.ascontiguousarray(request.rows.unique)]
         ids = [distinct[i] for i in request.rows.index]

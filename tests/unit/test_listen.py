@@ -50,3 +50,36 @@ async def test_headers_that_never_end_close_the_connection(
         writer.close()
         server.should_exit = True
         await task
+
+
+async def test_what_is_written_in_one_turn_of_the_event_loop_is_one_write() -> None:
+    class Transport(asyncio.Transport):
+        def __init__(self) -> None:
+            super().__init__()
+            self.writes: list[bytes] = []
+            self.closed = False
+
+        def write(self, data: bytes) -> None:
+            assert not self.closed
+            self.writes.append(data)
+
+        def is_closing(self) -> bool:
+            return self.closed
+
+        def close(self) -> None:
+            self.closed = True
+
+    under = Transport()
+    joined = listen._Joined(under, asyncio.get_running_loop())
+    joined.write(b"head")
+    joined.write(b"body")
+    assert under.writes == []
+    await asyncio.sleep(0)
+    assert under.writes == [b"headbody"]
+    joined.write(b"x" * (listen.JOINED + 1))  # at once, so that the transport can say that it is full
+    assert len(under.writes) == 2
+    joined.write(b"end")
+    joined.close()
+    assert under.writes[2:] == [b"end"]
+    await asyncio.sleep(0)
+    assert under.writes[3:] == []

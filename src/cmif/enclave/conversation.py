@@ -403,26 +403,39 @@ class Response:
 
     def wrote(self, index: int, runs: Sequence[tuple[str, str]]) -> None:
         """The engine wrote ``runs`` more of text ``index``: pairs (what it wrote, what its reader gets)."""
+        self._commit(self._part(index, runs))
+
+    def done(self, text: str, runs: Sequence[tuple[str, str]] = ()) -> None:
+        """With ``runs`` more of text 0 all of it was written, and read as ``text``: from now on the exchange leads back
+        to this path.
+        """
+        conversation = self._conversation
+        of, path = conversation._of, conversation._payer.path
+        entries = self._part(0, runs)
+        asked = next((m.text for m in reversed(conversation._messages) if m.client), None)
+        if asked is not None and len(text.split()) >= _PAIR:
+            node = of._pair_of(conversation._root, asked, text)
+            steps = [step.hex() for step in path]
+            entries[of._cipher.name(node, "path", *steps)] = (node, {"path": steps}, 0.0)
+        self._commit(entries)
+
+    def _part(self, index: int, runs: Sequence[tuple[str, str]]) -> _Entries:
         if not runs:
-            return
-        of, payer = self._conversation._of, self._conversation._payer
+            return {}
+        of, path = self._conversation._of, self._conversation._payer.path
         part = self._parts[index] = self._parts.get(index, -1) + 1
         # A completion's last line is not the same line once the answer follows it: the line before stays.
-        grows = self._conversation.prompt and len(payer.path) > 1
-        node = payer.path[-2 if grows else -1]
+        grows = self._conversation.prompt and len(path) > 1
+        node = path[-2 if grows else -1]
         key = of._cipher.name(node, "answer", self._id, str(index), str(part))
-        of._commit(payer, {key: (node, {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)})
+        return {key: (node, {"answer": [self._id, index, [list(r) for r in runs]]}, 0.0)}
 
-    def done(self, text: str) -> None:
-        """All of it was written, and read as ``text``: from now on the exchange leads back to this path."""
-        conversation = self._conversation
-        of, payer = conversation._of, conversation._payer
-        asked = next((m.text for m in reversed(conversation._messages) if m.client), None)
-        if asked is None or len(text.split()) < _PAIR:
-            return
-        node = of._pair_of(conversation._root, asked, text)
-        key = of._cipher.name(node, "path", *(step.hex() for step in payer.path))
-        of._commit(payer, {key: (node, {"path": [step.hex() for step in payer.path]}, 0.0)})
+    def _commit(self, entries: _Entries) -> None:
+        if entries:
+            self._conversation._of._commit(self._conversation._payer, entries)
+
+
+_Entries = dict[bytes, tuple[bytes, object, float]]
 
 
 @dataclass(frozen=True, slots=True)

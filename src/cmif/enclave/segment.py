@@ -120,7 +120,7 @@ def _prompt(prompt: Any, visit: Visit) -> Any:
 def _message(message: Any, path: str, visit: Visit) -> dict[str, Any]:
     fields = _object(message, path)
     role = fields.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise InputError(f"{path}.role must be one of {', '.join(sorted(_ROLES))}.")
     out: dict[str, Any] = {}
     for key, value in fields.items():

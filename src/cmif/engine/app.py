@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -96,8 +97,8 @@ class _Front:
             if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
                 raise WireError(f"The content type must be {CONTENT_TYPE}.")
             data = await self._read(request)
-            received = await asyncio.to_thread(self._receive, data)
-            stream = self._engine.generate(received.frame)
+            received, held = await asyncio.to_thread(self._receive, data)
+            stream = self._engine.generate(received.frame, held)
             try:
                 self._sessions.accept(received)
             except UnknownRowsError:
@@ -109,10 +110,11 @@ class _Front:
             return _refusal(error)
         return _EventResponse(stream, started)
 
-    def _receive(self, data: bytes) -> Received:
+    def _receive(self, data: bytes) -> tuple[Received, Any]:
         received = self._sessions.receive(data, self._limits)
         validate(received.frame, self._engine.info)
-        return received
+        schema = received.frame.sampling.schema
+        return received, self._engine.hold(schema) if schema else None
 
     async def _read(self, request: Request) -> bytes:
         """The body, refused as soon as it is known to be too large."""
@@ -155,8 +157,9 @@ class _EventResponse(Response):
         finally:
             for task in (sending, gone):
                 task.cancel()
-            await self._stream.aclose()
-            for outcome in await asyncio.gather(sending, gone, return_exceptions=True):
+            outcomes = await asyncio.gather(sending, gone, return_exceptions=True)
+            await self._stream.aclose()  # a generator that is still being read cannot be closed
+            for outcome in outcomes:
                 if isinstance(outcome, Exception):
                     log.error("a stream broke: %s", type(outcome).__name__)
 

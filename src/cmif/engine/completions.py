@@ -11,14 +11,14 @@ import asyncio
 import base64
 import io
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.types import ASGIApp, Message
 
 from cmif.engine.engine import EngineInfo
 from cmif.engine.streams import Put, Streams, TaskStream
 from cmif.engine.vllm_requests import Outputs, cache_salt, prompt_tensor
-from cmif.errors import EngineBusyError, EngineError
+from cmif.errors import EngineBusyError, EngineError, SchemaError
 from cmif.wire.events import DoneEvent, TokenEvent, TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
 
@@ -35,7 +35,11 @@ class CompletionsEngine:
         self._app, self._server = app, server
         self._streams = Streams(batch)
 
-    def generate(self, request: Frame | IdsFrame) -> TaskStream:
+    def hold(self, schema: str) -> NoReturn:
+        """As :meth:`cmif.engine.engine.Engine.hold`: this one cannot."""
+        raise SchemaError("This engine cannot hold an answer to a schema.")
+
+    def generate(self, request: Frame | IdsFrame, held: None = None) -> TaskStream:
         """As :meth:`cmif.engine.engine.Engine.generate`."""
         gone = asyncio.Event()
         return self._streams.start(lambda put: self._call(request, gone, put), gone.set)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame, IdsFrame
@@ -43,8 +43,16 @@ class Engine(Protocol):
 
     info: EngineInfo
 
-    def generate(self, request: Frame | IdsFrame) -> EventStream:
-        """Queue ``request`` now; iterate for its events, on the event loop that called this.
+    def hold(self, schema: str) -> Any:
+        """What holds an answer to a JSON Schema, for :meth:`generate`. Takes long: call it beside the event loop.
+
+        Only of an engine whose ``info`` says ``schemas``. Raises :class:`SchemaError`.
+        """
+        ...
+
+    def generate(self, request: Frame | IdsFrame, held: Any = None) -> EventStream:
+        """Queue ``request`` now; iterate for its events, on the event loop that called this. ``held``: what
+        :meth:`hold` made of its schema, if it has one.
 
         Raises :class:`EngineBusyError` at once, before anything is queued.
         """

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from cmif.bf16 import to_float
 from cmif.engine.body import TOKENIZER, load_body
-from cmif.engine.constrain import Schemas
+from cmif.engine.constrain import Constraint, Schemas
 from cmif.engine.decoder import Decoder
 from cmif.engine.engine import EngineInfo
 from cmif.engine.sampling import Sampler
-from cmif.errors import BundleError, CmifError, EngineBusyError, EngineError
+from cmif.errors import BundleError, CmifError, EngineBusyError, EngineError, SchemaError
 from cmif.wire.events import DoneEvent, TokenEvent, TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
 
@@ -119,11 +119,17 @@ class TransformersEngine:
         model = load_model(verified.path, device=device, dtype=dtype)
         return cls(model, verified.info, schemas=schemas, **options)
 
-    def generate(self, request: Frame | IdsFrame) -> _Stream:
-        """As :meth:`cmif.engine.engine.Engine.generate`; :class:`SchemaError` for a schema that cannot be followed."""
-        schema = request.sampling.schema
-        constraint = self._schemas.constraint(schema) if schema and self._schemas else None
-        job = _Job(request, asyncio.get_running_loop(), Sampler(request.sampling, constraint))
+    def hold(self, schema: str) -> Constraint:
+        """As :meth:`cmif.engine.engine.Engine.hold`."""
+        if self._schemas is None:
+            raise SchemaError("This engine cannot hold an answer to a schema.")
+        return self._schemas.constraint(schema)
+
+    def generate(self, request: Frame | IdsFrame, held: Constraint | None = None) -> _Stream:
+        """As :meth:`cmif.engine.engine.Engine.generate`."""
+        if request.sampling.schema and held is None:
+            raise SchemaError("The schema was not compiled.")
+        job = _Job(request, asyncio.get_running_loop(), Sampler(request.sampling, held))
         with self._wake:
             if self._closed:
                 raise EngineError("The engine is shutting down.")

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cmif.engine.app import serve_engine
 from cmif.engine.body import load_body
@@ -20,6 +20,7 @@ from cmif.engine.engine import EngineInfo
 from cmif.engine.streams import Put, Streams, TaskStream
 from cmif.engine.vllm_requests import Outputs, cache_salt, prompt_tensor
 from cmif.engine.vllm_version import is_cpu_build, require_vllm
+from cmif.errors import SchemaError
 from cmif.types import Sampling
 from cmif.wire.events import TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
@@ -54,7 +55,11 @@ class VllmEngine:
         llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**settings, **options}))
         return cls(llm, verified.info)
 
-    def generate(self, request: Frame | IdsFrame) -> TaskStream:
+    def hold(self, schema: str) -> NoReturn:
+        """As :meth:`cmif.engine.engine.Engine.hold`: this one cannot."""
+        raise SchemaError("This engine cannot hold an answer to a schema.")
+
+    def generate(self, request: Frame | IdsFrame, held: None = None) -> TaskStream:
         """As :meth:`cmif.engine.engine.Engine.generate`."""
         return self._streams.start(lambda put: self._run(request, put))
 

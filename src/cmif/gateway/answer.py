@@ -24,20 +24,20 @@ class StopFilter:
     """Cuts the text before the first stop string, across chunk borders; stop strings apply to the restored text."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
+        self.stops = tuple(stops)
         self._held = ""
         self.hit = ""  # the stop string that came
 
     def feed(self, text: str) -> str:
-        if not self._stops or self.hit:
+        if not self.stops or self.hit:
             return "" if self.hit else text
         self._held += text
-        found = [(at + len(stop), at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self.stops if (at := self._held.find(stop)) >= 0]
         if found:  # the one that is complete first, however the text was cut into chunks
             _, at, self.hit = min(found)
             out, self._held = self._held[:at], ""
             return out
-        keep = max(_overlap(self._held, stop) for stop in self._stops)
+        keep = max(_overlap(self._held, stop) for stop in self.stops)
         out, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return out
 
@@ -132,14 +132,17 @@ class Answer:
 
     def feed(self, event: TokenEvent) -> str:
         """The restored text that ``event`` completes, which may be none yet."""
-        out = ""
+        out = text = ""
         for i, token in enumerate(event.ids):
-            if self._stop.hit:
-                break
             self.completion_tokens += 1
             if event.logprobs:
                 self.logprobs.append(self._logprob(token, event.logprobs[i]))
-            out += self._read(self._decoder.feed(token) + self._marks.get(token, ""))
+            text += self._decoder.feed(token) + self._marks.get(token, "")
+            if self._stop.stops:  # token by token: what comes after a stop string does not count
+                out, text = out + self._read(text), ""
+                if self._stop.hit:
+                    break
+        out += self._read(text)
         if self.completion_tokens >= self._remember_at:
             self._remember_at = self.completion_tokens + _PART
             self.remember()
@@ -175,14 +178,16 @@ class Answer:
             kept.append(held.pop(0))
             held.insert(0, Run("", kept[-1].text[unread:]))
             kept[-1] = Run(kept[-1].raw, kept[-1].text[:unread])
-        self._response.wrote(0, [(run.raw, run.text) for run in kept])
         for value in self._values:
             self._told += 1
             self._response.wrote(self._told, [(value.raw, value.text)])
         self._values = []
-        self._runs, self._unread = held, sum(len(run.text) for run in held)
+        wrote = [(run.raw, run.text) for run in kept]
         if done:
-            self._response.done(self.text)
+            self._response.done(self.text, wrote)
+        else:
+            self._response.wrote(0, wrote)
+        self._runs, self._unread = held, sum(len(run.text) for run in held)
 
     def _read(self, text: str, *, final: bool = False) -> str:
         """The restored content in ``text``; calls in it are added to :attr:`calls`."""

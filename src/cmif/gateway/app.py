@@ -22,7 +22,7 @@ from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError, NotReadyError, SchemaError
 from cmif.gateway.api import messages
 from cmif.gateway.api.request import Request, wrong_model
-from cmif.gateway.api.surfaces import METHODS, SURFACES, Surface, authorisation, unknown
+from cmif.gateway.api.surfaces import SURFACES, Surface, authorisation, unknown
 from cmif.gateway.api.writer import Usage, Writer
 from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Delta, Exchange
@@ -91,13 +91,17 @@ class Gateway:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
             *self._routes,
-            Route("/{path:path}", unknown, methods=METHODS),
         ]
         labels = {"x-cmif-tee": self._label} if self._label else {}
         observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
-        return Starlette(
-            lifespan=lifespan, routes=routes, middleware=[observed, *self._browsers.middleware()]
+        app = Starlette(
+            lifespan=lifespan,
+            routes=routes,
+            middleware=[observed, *self._browsers.middleware()],
+            exception_handlers={404: unknown, 405: unknown},
         )
+        app.router.redirect_slashes = False
+        return app
 
     def _guarded(
         self, handler: Callable[[HttpRequest, str], Awaitable[Response]]
@@ -164,8 +168,9 @@ class Gateway:
     ) -> Prepared:
         require_possible(prompt, self.pipeline.bundle.manifest.context)
         who = Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation)
+        must_fit = None if request.fitted else request.max_tokens
         prepared = await asyncio.to_thread(
-            self.pipeline.prepare, prompt, who=who, max_tokens=request.max_tokens, step=watch
+            self.pipeline.prepare, prompt, who=who, max_tokens=must_fit, step=watch
         )
         self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
         return prepared
@@ -184,20 +189,22 @@ class Gateway:
 
         async def chunks() -> AsyncIterator[str]:
             async with aclosing(deltas):
+                text = "".join(writer.begin())
+                unfinished = len(exchange.answers)
+                delta: Delta | None = first
                 try:
-                    for chunk in writer.begin():
-                        yield chunk
-                    delta: Delta | None = first
                     while delta is not None:
-                        for chunk in writer.delta(delta):
-                            yield chunk
+                        text += "".join(writer.delta(delta))
+                        unfinished -= delta.finish is not None
+                        if text and unfinished:  # what comes last goes out with the end
+                            yield text
+                            text = ""
                         delta = await anext(deltas, None)
                     extra = {"cmif": _explanation(exchange, watch)} if explain else {}
-                    for chunk in writer.end(exchange.answers, _usage(exchange), extra):
-                        yield chunk
+                    text += "".join(writer.end(exchange.answers, _usage(exchange), extra))
                 except CmifError as error:
-                    for chunk in writer.failed(error):
-                        yield chunk
+                    text += "".join(writer.failed(error))
+                yield text
                 self._measured(exchange, watch)
 
         return StreamingResponse(

@@ -10,7 +10,7 @@ from itertools import chain
 from cmif.errors import EngineError, WireError
 from cmif.gateway.limits import LAST_S, SILENCE_S, SLICE, AnswerLimits
 from cmif.types import Sampling
-from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent, TokenLogprobs
+from cmif.wire.events import DoneEvent, ErrorEvent, Event, EventReader, TokenEvent, TokenLogprobs
 
 
 async def checked(
@@ -49,7 +49,7 @@ async def checked(
         size += len(chunk)
         if size > limits.bytes:
             raise WireError("the engine's answer is too large")
-        for event in reader.feed(chunk):
+        for event in _joined(reader.feed(chunk)):
             match event:
                 case ErrorEvent(code):
                     raise EngineError(f"The engine stopped with code {safe_code(code)!r}.")
@@ -77,6 +77,31 @@ async def checked(
 def safe_code(code: str) -> str:
     """An engine's error code if it could be one of ours, else "unknown": it goes into messages that clients print."""
     return code if re.fullmatch(r"[a-z0-9_]{1,40}", code) else "unknown"
+
+
+def _joined(events: list[Event]) -> list[Event]:
+    """Tokens that arrived together as one event: it is restored, written and sent on once, not once a token."""
+    out: list[Event] = []
+    run: list[TokenEvent] = []
+
+    def close() -> None:
+        if len(run) == 1:
+            out.append(run[0])
+        elif run:
+            ids, logprobs = (event.ids for event in run), (event.logprobs for event in run)
+            out.append(TokenEvent(tuple(chain.from_iterable(ids)), tuple(chain.from_iterable(logprobs))))
+        run.clear()
+
+    for event in events:
+        if not isinstance(event, TokenEvent):
+            close()
+            out.append(event)
+            continue
+        if run and bool(run[0].logprobs) != bool(event.logprobs):
+            close()
+        run.append(event)
+    close()
+    return out
 
 
 def _slices(event: TokenEvent, left: int, logprobs: int) -> Iterator[TokenEvent]:

@@ -54,7 +54,7 @@ class Exchange:
         room = pipeline.bundle.manifest.context - len(prepared.ids)
         self._sampling = replace(
             request.sampling,
-            max_tokens=room if request.max_tokens is None else request.max_tokens,
+            max_tokens=room if request.max_tokens is None else min(room, request.max_tokens),
             stop_ids=pipeline.bundle.manifest.eos,
             schema=schema_for(prepared.request, request),
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,7 +113,14 @@ class EventReader:
         return events
 
 
+_TOKENS = re.compile(rb'data: \{"ids":\[((?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*)\]\}')
+"""What nearly every event is, told apart in a fraction of the time that JSON takes."""
+
+
 def _decode(message: bytes) -> Event:
+    plain = _TOKENS.fullmatch(message)
+    if plain is not None:
+        return TokenEvent(tuple(map(int, plain[1].split(b","))))
     try:
         if not message.startswith(b"data: "):
             raise ValueError

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ import uvicorn
 import cmif.engine.app as app_module
 from cmif.engine.app import limits_of, make_app
 from cmif.engine.transformers import TransformersEngine
+from cmif.errors import SchemaError
 from cmif.wire.events import DoneEvent, Event, EventReader, TokenEvent
 from cmif.wire.frame import CONTENT_TYPE, encode
 from cmif.wire.session import SessionEncoder, SessionStore
@@ -74,6 +76,26 @@ async def test_ids_in_tokens_out(service: Service, llama: Tiny) -> None:
     ids = prompt(2, 9)
     _, events, _, _ = await service.post(encode(llama.ids_frame(ids, max_tokens=5)))
     assert ids_of(events) == llama.reference(ids, 5)
+
+
+async def test_a_schema_is_compiled_beside_the_event_loop(
+    service: Service, llama: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one takes long, and other streams go on meanwhile."""
+    where: list[threading.Thread] = []
+
+    def hold(schema: str) -> None:
+        where.append(threading.current_thread())
+        raise SchemaError(schema)
+
+    monkeypatch.setattr(service.engine, "hold", hold)
+    status, _, refusal, _ = await service.post(encode(llama.frame([3], schema="{}")))
+    assert (status, where) == (400, [])  # this engine has no tokenizer, and says so before
+    service.engine.info = replace(service.engine.info, schemas=True)
+    status, _, refusal, _ = await service.post(encode(llama.frame([3], schema="{}")))
+    assert (status, refusal["error"]["code"]) == (400, "invalid_schema")
+    assert where
+    assert where[0] is not threading.current_thread()
 
 
 async def test_the_engine_describes_itself(service: Service, llama: Tiny) -> None:

@@ -75,7 +75,7 @@ def test_a_format_goes_beside_the_prompt_to_be_sanitised() -> None:
     [
         {"messages": []}, {"messages": "hi"}, {"temperature": 3}, {"temperature": float("nan")},
         {"temperature": True}, {"max_tokens": 0}, {"max_tokens": "5"}, {"n": 9}, {"n": 0}, {"stop": [""]}, {"stop": ["a"] * 5},
-        {"seed": 1.5}, {"seed": 10**400}, {"temperature": 10**400}, {"stream": "yes"}, {"stream_options": 1}, {"logit_bias": {"5": 1}},
+        {"seed": 1.5}, {"seed": 10**400}, {"temperature": 10**400}, {"stream": "yes"}, {"stream_options": 1}, {"stream_options": {"include_usage": {}}}, {"logit_bias": {"5": 1}},
         {"functions": [1]}, {"top_logprobs": 21, "logprobs": True}, {"user": ""}, {"user": 5}, {"metadata": {"conversation_id": 5}},
         {"tools": [{"type": "custom"}]}, {"tools": 5}, {"tool_choice": "required"}, {"tool_choice": 5},
         {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}}, {"tools": [TOOL], "response_format": {"type": "json_object"}},

@@ -45,6 +45,14 @@ async def test_an_answer_is_what_the_engine_sent_up_to_max_tokens(events: list[l
     assert done == DoneEvent("length" if len(sent) > most else "stop", 9, min(len(sent), most))
 
 
+async def test_tokens_that_arrive_together_are_one_event_and_those_that_do_not_are_not() -> None:
+    one, two, three = (encode_event(TokenEvent((i,))) for i in (1, 2, 3))
+    scored = TokenEvent((4,), (TokenLogprobs(-1.0, ((4, -1.0),)),))
+    done = encode_event(DoneEvent("stop", 1, 1))
+    told = await of(reading(one + two, three + encode_event(scored) * 2 + done), logprobs=1)
+    assert told[:-1] == [TokenEvent((1, 2)), TokenEvent((3,)), TokenEvent((4, 4), scored.logprobs * 2)]
+
+
 async def test_logprobs_are_cut_to_those_asked_for() -> None:
     scored = TokenEvent((1,), (TokenLogprobs(-1.0, ((1, -1.0), (2, -2.0))),))
     stream = encode_event(scored) + encode_event(DoneEvent("stop", 1, 1))

@@ -32,6 +32,7 @@ samplings = st.builds(
     frequency_penalty=st.floats(-2, 2),
     presence_penalty=st.floats(-2, 2),
     logprobs=st.integers(0, 20),
+    schema=st.just("") | st.text(max_size=40),
 )
 salts = st.text(max_size=40)
 frames = st.builds(

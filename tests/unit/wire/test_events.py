@@ -48,7 +48,7 @@ def test_noise_is_refused_or_ignored_with_one_error(noise: bytes) -> None:
     "message",
     [
         b"data: []", b"data: 5", b'data: {"ids":[-1]}', b'data: {"ids":[true]}', b'data: {"ids":["7"]}',
-        b'data: {"ids":[4294967296]}', b'data: {"ids":5}', b'data: {"ids":[1],"logprobs":[]x}',
+        b'data: {"ids":[4294967296]}', b'data: {"ids":[01]}', b'data: {"ids":[1,]}', b'data: {"ids":[1]} ,', b'data: {"ids":5}', b'data: {"ids":[1],"logprobs":[]x}',
         b'data: {"ids":[1,2],"logprobs":[{"logprob":-1,"top":[]}]}',
         b'data: {"ids":[1],"logprobs":[{"logprob":NaN,"top":[]}]}',
         b'data: {"ids":[1],"logprobs":[{"logprob":1' + b"0" * 400 + b',"top":[]}]}',

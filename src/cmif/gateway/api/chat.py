@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, ToolCall
@@ -31,10 +31,16 @@ from cmif.gateway.exchange import Delta
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 
 
+class _StreamOptions(BaseModel):
+    model_config = Body.model_config
+
+    include_usage: bool | None = None
+
+
 class Generation(Body):
     """What chat and completions share."""
 
-    stream_options: dict[str, Any] | None = None
+    stream_options: _StreamOptions | None = None
     n: Annotated[int, Field(ge=1, le=MAX_N)] | None = None
     seed: Annotated[int, Field(ge=-(1 << 63), le=(1 << 63) - 1)] | None = None
     stop: Stop = None
@@ -53,7 +59,7 @@ class Generation(Body):
             "n": self.n or 1,
             "stop": stops(self.stop),
             "stream": bool(self.stream),
-            "include_usage": bool((self.stream_options or {}).get("include_usage")),
+            "include_usage": bool(self.stream_options and self.stream_options.include_usage),
             "user": self.user or self.safety_identifier,
             "conversation": self.conversation,
         }

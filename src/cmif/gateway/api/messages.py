@@ -73,6 +73,7 @@ def parse(body: Any, names: Collection[str]) -> Request:
         prompts=(prompt,),
         sampling=asked.sampling(),
         max_tokens=asked.max_tokens,
+        fitted=True,  # clients of this API ask for all that its own models can write, whatever model answers
         stop=stops(asked.stop_sequences, "stop_sequences"),
         stream=bool(asked.stream),
         tools=tools.names,
@@ -191,6 +192,7 @@ class MessageWriter:
     """A `message`, or its events."""
 
     def __init__(self, request: Request, model: str) -> None:
+        self._max_tokens = request.max_tokens or 0
         self._shared = {"id": new_id("msg_"), "type": "message", "role": "assistant", "model": model}
         self._index = -1
         self._open = False  # a block of text is being written
@@ -199,7 +201,7 @@ class MessageWriter:
         answer = answers[0]
         content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}] if answer.text else []
         content += [{**_use(call), "input": json.loads(call.arguments)} for call in answer.calls]
-        return {**self._shared, "content": content, **_stop(answer), "usage": _usage(usage), **extra}
+        return {**self._shared, "content": content, **self._stop(answer), "usage": _usage(usage), **extra}
 
     def begin(self) -> Iterator[str]:
         message: dict[str, Any] = {
@@ -222,7 +224,7 @@ class MessageWriter:
 
     def end(self, answers: Sequence[Answer], usage: Usage, extra: Mapping[str, Any]) -> Iterator[str]:
         yield from self._close()
-        yield _event("message_delta", delta=_stop(answers[0]), usage=_usage(usage), **extra)
+        yield _event("message_delta", delta=self._stop(answers[0]), usage=_usage(usage), **extra)
         yield _event("message_stop")
 
     def failed(self, error: CmifError) -> Iterator[str]:
@@ -234,6 +236,15 @@ class MessageWriter:
 
     def _piece(self, delta: dict[str, Any]) -> str:
         return _event("content_block_delta", index=self._index, delta=delta)
+
+    def _stop(self, answer: Answer) -> dict[str, Any]:
+        reasons = {"length": "max_tokens", "tool_calls": "tool_use", "stop": "end_turn"}
+        reason = reasons[answer.finish]
+        if reason == "max_tokens" and answer.completion_tokens < self._max_tokens:
+            reason = "model_context_window_exceeded"
+        if answer.stopped_by:
+            reason = "stop_sequence"
+        return {"stop_reason": reason, "stop_sequence": answer.stopped_by}
 
     def _close(self) -> Iterator[str]:
         if self._open:
@@ -247,12 +258,6 @@ def _event(kind: str, **fields: Any) -> str:
 
 def _use(call: ToolCall) -> dict[str, Any]:
     return {"type": "tool_use", "id": call.id, "name": call.name}
-
-
-def _stop(answer: Answer) -> dict[str, Any]:
-    reasons = {"length": "max_tokens", "tool_calls": "tool_use", "stop": "end_turn"}
-    stop = answer.stopped_by
-    return {"stop_reason": "stop_sequence" if stop else reasons[answer.finish], "stop_sequence": stop}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

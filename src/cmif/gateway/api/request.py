@@ -31,12 +31,14 @@ class Request:
     """A checked request. ``prompts`` hold only what may become part of a prompt: messages and tools, or a text.
 
     ``tools`` are the names that the answer may call (and must, if ``forced``), ``top_logprobs`` how many alternatives a
-    token is shown with (None: no logprobs at all), ``dropped`` the fields that were ignored.
+    token is shown with (None: no logprobs at all), ``dropped`` the fields that were ignored. Where ``fitted``, a prompt
+    that leaves less than ``max_tokens`` of the context is not refused: its answer gets what is left.
     """
 
     prompts: tuple[Mapping[str, Any], ...]
     sampling: Sampling
     max_tokens: int | None
+    fitted: bool = False
     n: int = 1
     stop: tuple[str, ...] = ()
     stream: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -14,8 +15,6 @@ from cmif.gateway.api import chat, completions, messages, responses
 from cmif.gateway.api.request import Request
 from cmif.gateway.api.writer import Writer
 from cmif.gateway.http import error_response
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,14 @@ _ELSEWHERE = ("embeddings", "moderations", "images", "audio", "files", "batches"
               "threads", "vector_stores", "uploads", "realtime")  # fmt: skip
 
 
-async def unknown(http: HttpRequest) -> Response:
-    """Every path that no route has."""
+async def unknown(http: HttpRequest, error: Exception) -> Response:
+    """Every path that no route has, and a route's path with another method."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        refusal = error_response(NotFoundError("This route has another method.", hint=f"It takes {allowed}."))
+        refusal.status_code = 405
+        refusal.headers["allow"] = allowed
+        return refusal
     path = http.url.path.rstrip("/")
     first = path.removeprefix("/v1/").partition("/")[0]
     if path in SURFACES:
