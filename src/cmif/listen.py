@@ -11,6 +11,8 @@ import signal
 import socket
 import ssl
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -167,9 +169,12 @@ def run(
     *,
     tls: ssl.SSLContext | None = None,
     drain_s: float = 0.0,
+    also: Sequence[socket.socket] = (),
     **settings: Any,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Prints ``{"ready": true, "url": ..., **told}`` once connections are accepted.
+
+    ``also``: further addresses to listen on; the application knows them by their port.
 
     ``drain_s``: how long after SIGTERM `/readyz` is 503 while requests are still answered. ``settings`` go to uvicorn.
     """
@@ -183,8 +188,9 @@ def run(
     if tls is not None:
         config.load()
         config.ssl = tls
-    with bound:
-        _Server(config, ready, drain, drain_s).run(sockets=[bound])
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(held) for held in (bound, *also)]
+        _Server(config, ready, drain, drain_s).run(sockets=sockets)
 
 
 def tls_from_files(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

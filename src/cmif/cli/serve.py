@@ -189,6 +189,12 @@ def gateway(
     alias: Annotated[
         list[str] | None, typer.Option(help="Another name that clients may ask for, say gpt-4o.")
     ] = None,
+    ui: Annotated[
+        int | None,
+        typer.Option(
+            help="Port on this machine of a page that shows what happens; 0 picks a free one.", min=0, max=65535
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
     ] = LogFormat.TEXT,
@@ -211,6 +217,8 @@ def gateway(
     _require_apart(
         sealed, engine, tls_name, (tls_certificate, tls_key), (engine_ca, engine_certificate, engine_key)
     )
+    if ui is not None and (sealed is not None or tls_certificate is not None):
+        raise InputError("--ui is for a gateway on your own machine, without --sealed or --tls-certificate.")
     serving = tls_from_files(tls_certificate, tls_key)
     engine_tls = engine_context(engine_ca, engine_certificate, engine_key)
     browsers = Browsers(tuple(cors_origin or ()), keyless=tenants is None, loopback=is_loopback(host))
@@ -221,6 +229,9 @@ def gateway(
     folder = state_dir(state)
     budget = Budget(chosen.tenant_budget, chosen.user_budget, chosen.conversation_budget)
     store = open_store(folder, budget)
+
+    page = [bind("127.0.0.1", ui)] if ui is not None else []
+    shown: dict[str, str] = {}
 
     def build(
         opened: Bundle,
@@ -235,7 +246,13 @@ def gateway(
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
         names = (name or opened.manifest.name, *(alias or ()))
-        return Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names).app()
+        made = Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names)
+        app = made.app()
+        if page:
+            from cmif.gateway.ui.page import add_page
+
+            shown["ui"] = add_page(app, made, store, page[0], keyed=tenants is not None)
+        return app
 
     if sealed is not None:
         from cmif.cli.attested import Sealed, attested
@@ -245,12 +262,14 @@ def gateway(
         run(app, bind(host, port), told, tls=context, **_STOPPING)
         return
     opened = open_bundle(bundle or default_split("client") / "client")
-    told = {"serves": "gateway", "policy": chosen.level.value, "model": name or opened.manifest.name}
+    serves = build(opened, _enclave_key(folder / "enclave.key"), engine_tls)
+    told = {"serves": "gateway", "policy": chosen.level.value, "model": name or opened.manifest.name, **shown}
     run(
-        build(opened, _enclave_key(folder / "enclave.key"), engine_tls),
+        serves,
         bind(host, port),
         told,
         tls=serving,
+        also=page,
         **_STOPPING,
     )
 

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError, NotReadyError, SchemaError
+from cmif.gateway.answer import Counts
 from cmif.gateway.api import messages
 from cmif.gateway.api.request import Request, wrong_model
 from cmif.gateway.api.surfaces import SURFACES, Surface, authorisation, unknown
@@ -67,7 +68,7 @@ class Gateway:
         self._tenants = tenants
         self._ready = ready
         self._routes = routes
-        self._label = label
+        self.label = label
         self._admit = admit
         self._browsers = browsers
         self._ledger = LedgerHealth()
@@ -81,18 +82,18 @@ class Gateway:
 
         routes = [
             *(
-                Route(path, self._guarded(self._answers(surface)), methods=["POST"])
+                Route(path, self.guarded(self._answers(surface)), methods=["POST"])
                 for path, surface in SURFACES.items()
             ),
-            Route("/v1/messages/count_tokens", self._guarded(self._count), methods=["POST"]),
-            Route("/v1/models", self._guarded(self._models)),
-            Route("/v1/models/{name:path}", self._guarded(self._model)),
+            Route("/v1/messages/count_tokens", self.guarded(self._count), methods=["POST"]),
+            Route("/v1/models", self.guarded(self._models)),
+            Route("/v1/models/{name:path}", self.guarded(self._model)),
             Route("/healthz", _alive),
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
             *self._routes,
         ]
-        labels = {"x-cmif-tee": self._label} if self._label else {}
+        labels = {"x-cmif-tee": self.label} if self.label else {}
         observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
         app = Starlette(
             lifespan=lifespan,
@@ -103,7 +104,7 @@ class Gateway:
         app.router.redirect_slashes = False
         return app
 
-    def _guarded(
+    def guarded(
         self, handler: Callable[[HttpRequest, str], Awaitable[Response]]
     ) -> Callable[[HttpRequest], Awaitable[Response]]:
         """Identify the tenant before anything is read or counted; answer errors in the API's form."""
@@ -146,7 +147,7 @@ class Gateway:
                 hint="Leave out response_format, or set tool_choice to 'auto'.",
             )
         watch = Stopwatch()
-        prepared = [await self._prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
+        prepared = [await self.prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
         exchange = Several([Exchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])
         note = current()
         note.prompt_tokens, note.epsilon = exchange.prompt_tokens, sum(p.epsilon for p in prepared)
@@ -158,14 +159,15 @@ class Gateway:
         if request.stream:
             return await self._stream(exchange, writer, headers, watch, explain)
         await until_disconnect(http, _drain(exchange))
-        self._measured(exchange, watch)
+        self.measured(exchange.counts, watch)
         headers["x-cmif-withheld"] = str(exchange.counts.withheld)
         extra = {"cmif": _explanation(exchange, watch)} if explain else {}
         return JSONResponse(writer.body(exchange.answers, _usage(exchange), extra), headers=headers)
 
-    async def _prepare(
+    async def prepare(
         self, http: HttpRequest, tenant: str, request: Request, prompt: Mapping[str, Any], watch: Stopwatch
     ) -> Prepared:
+        """``prompt`` as it may leave; what it draws is remembered and charged to ``tenant``."""
         require_possible(prompt, self.pipeline.bundle.manifest.context)
         who = Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation)
         must_fit = None if request.fitted else request.max_tokens
@@ -175,10 +177,11 @@ class Gateway:
         self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
         return prepared
 
-    def _measured(self, exchange: Several, watch: Stopwatch) -> None:
+    def measured(self, counts: Counts, watch: Stopwatch) -> None:
+        """Into the metrics, once an answer has ended."""
         self.metrics.steps(watch)
-        self.metrics.restored.inc(exchange.counts.restored)
-        self.metrics.withheld.inc(exchange.counts.withheld)
+        self.metrics.restored.inc(counts.restored)
+        self.metrics.withheld.inc(counts.withheld)
 
     async def _stream(
         self, exchange: Several, writer: Writer, headers: dict[str, str], watch: Stopwatch, explain: bool
@@ -205,7 +208,7 @@ class Gateway:
                 except CmifError as error:
                     text += "".join(writer.failed(error))
                 yield text
-                self._measured(exchange, watch)
+                self.measured(exchange.counts, watch)
 
         return StreamingResponse(
             chunks(), media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"}
