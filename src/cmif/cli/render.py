@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,21 +11,24 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cmif.enclave.detect import Detector
 from cmif.enclave.inspect import Inspection
 from cmif.enclave.policy import Policy
+from cmif.enclave.reasons import told
 from cmif.privacy.table import Table
 
 
-def inspection(seen: Inspection, policy: Policy, table: Table) -> None:
+def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], table: Table) -> None:
     console = Console()
     strip = Text()
     for piece in seen.pieces:
         strip.append(piece.sent, style="" if piece.kind == "text" else "bold green")
     console.print(Panel(strip, title="what the engine would see", title_align="left"))
-    grid = Grid("typed", "sent", "kind", "epsilon", box=None, padding=(0, 2))
-    for piece in seen.pieces:
-        if piece.kind != "text":
-            grid.add_row(Text(piece.text), Text(piece.sent), piece.kind, f"{piece.epsilon:g}")
+    grid = Grid("typed", "sent", "kind", "why", "epsilon", box=None, padding=(0, 2))
+    for row in told(seen.pieces, table, detectors if policy.entities else ()):
+        if row["reason"]:
+            shown = Text(row["text"]), Text(row["sent"])
+            grid.add_row(*shown, row["kind"], row["reason"], f"{row['epsilon']:g}")
     console.print(grid)
     console.print(
         f"policy {policy.level.value}; epsilon {seen.epsilon:g}; words hide among K = {table.k} "

@@ -53,7 +53,7 @@ def inspect(
         else:
             from cmif.cli.render import inspection
 
-            inspection(seen, chosen, table)
+            inspection(seen, chosen, detectors, table)
 
 
 def _requests(text: str | None, jsonl: Path | None, chat: Path | None) -> list[dict[str, Any]]:

@@ -43,6 +43,8 @@ log = logging.getLogger("cmif.gateway.upstream")
 _CONVERSATIONS = 1024
 _UPLOAD_BYTES_S = 1 << 17  # an engine that takes a frame slower than this is given up
 _RETRY_AFTER_S = 3600
+_BESIDE = 1 << 18
+"""Bytes of rows from which on hashing and packing them takes over a millisecond, and is done beside the event loop."""
 
 
 class Sessions:
@@ -184,7 +186,8 @@ class Upstream:
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The engine's accepted answer. A session that the engine has lost is begun anew, once."""
         for again in (True, False):
-            pending = session.encode(frame)
+            large = frame.rows.unique.nbytes > _BESIDE
+            pending = await asyncio.to_thread(session.encode, frame) if large else session.encode(frame)
             self.metrics.bytes_up.inc(len(pending.data))
             accepted = False
             try:

@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cmif.enclave.detect import Detector
 from cmif.enclave.inspect import inspect
 from cmif.enclave.policy import Level, Policy, detectors_for
+from cmif.enclave.reasons import told
 from cmif.enclave.segment import segments
 from cmif.errors import CmifError, InputError, UnauthorisedError
 from cmif.gateway.api import chat
@@ -39,7 +40,6 @@ from cmif.gateway.exchange import Exchange
 from cmif.gateway.http import error_response, json_body
 from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.store import SqliteStore
-from cmif.gateway.ui.reasons import told
 
 KEY = "x-cmif-page"
 _LONGEST = 20_000

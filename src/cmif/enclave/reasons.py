@@ -1,4 +1,4 @@
-"""Why each piece of a text leaves as it does, in words for the page."""
+"""Why each piece of a text leaves as it does, in words for the person who typed it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cmif.types import Kind, Piece
 
 
 def told(pieces: Iterable[Piece], table: Table, detectors: Sequence[Detector]) -> list[dict[str, Any]]:
-    """Pieces of one text as the page shows them, each with its ``reason``: "" for text that nothing touches.
+    """Pieces of one text as `cmif inspect` and the page show them, each with its ``reason``: "" where nothing touches.
 
     ``detectors`` look at the text again for what they found and the policy keeps because everybody knows it; none of
     them for a policy that looks for nothing. Nothing is drawn.

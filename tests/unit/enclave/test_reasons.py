@@ -6,8 +6,8 @@ import pytest
 
 from cmif.enclave.inspect import inspect
 from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.reasons import told
 from cmif.gateway.bundles import open_bundle
-from cmif.gateway.ui.reasons import told
 from cmif.privacy.table import Table
 from cmif.types import Piece
 
