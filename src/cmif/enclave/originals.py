@@ -98,6 +98,13 @@ def spellings(o: Original) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
+def one_word(left: str, right: str) -> bool:
+    """Whether two neighbouring characters belong to one word. Scripts without case (Han, kana, Hangul, Thai, Arabic,
+    ...) set particles and titles beside a name with nothing between, so a name of another script ends there.
+    """
+    return left.isalnum() and right.isalnum() and _caseless(left) == _caseless(right)
+
+
 def ordinary(word: str) -> bool:
     """Whether a word, whatever its case, is a common one of the public list."""
     return word.lower() in lists().ordinary
@@ -107,7 +114,8 @@ class Finder:
     """Where a text of the client's says one of some originals, in any spelling and at any boundary.
 
     Inside a longer run of letters ("getokaforname") a value counts if it has at least four letters and the run is no
-    ordinary word ("prosecutor" does not say "Rose"); beside digits or signs ("id553291x", "get_okafor_name") always.
+    ordinary word ("prosecutor" does not say "Rose"); beside digits or signs ("id553291x", "get_okafor_name") always, and
+    in a script without case, whose words are not set apart, from two letters on.
     A name that is also an ordinary word is not meant by its small spelling ("mark", "may"). Invisible characters,
     percent and HTML escapes are seen through. Linear in the text.
     """
@@ -239,13 +247,15 @@ def _regroup(said: str, sent: str) -> str:
 def _counts(text: str, start: int, end: int, original: Original) -> bool:
     said = text[start:end]
     left, right = text[start - 1 : start], text[end : end + 1]
-    inner_left = left.isalnum() and said[:1].isalnum() and left.isdigit() == said[:1].isdigit()
-    inner_right = right.isalnum() and said[-1:].isalnum() and right.isdigit() == said[-1:].isdigit()
+    inner_left = one_word(left, said[:1]) and left.isdigit() == said[:1].isdigit()
+    inner_right = one_word(said[-1:], right) and right.isdigit() == said[-1:].isdigit()
     if original.kind is Kind.WORD:
         return not (left.isalnum() or right.isalnum())
     if not (inner_left or inner_right):
         small = said.isalpha() and said.islower() and not original.original.islower()
         return not (small and original.kind in _NAMES and ordinary(said))
+    if len(said) > 1 and all(map(_caseless, filter(str.isalpha, said))):
+        return True
     camel_left = not inner_left or (left.islower() and said[:1].isupper())
     camel_right = not inner_right or (said[-1:].islower() and right.isupper())
     if camel_left and camel_right:
@@ -258,6 +268,10 @@ def _counts(text: str, start: int, end: int, original: Original) -> bool:
     while end < most and text[end : end + 1].isalpha():
         end += 1
     return not _is_known(text[start:end])
+
+
+def _caseless(char: str) -> bool:
+    return char.isalpha() and char.lower() == char.upper()
 
 
 def _is_known(word: str) -> bool:

@@ -1,9 +1,9 @@
 """Surrogates in an answer become the originals again, while the answer streams.
 
-A surrogate is a real word, so it is restored only where it stands alone (no letter or digit on either side), the
-longest first, in any spelling of :func:`~cmif.enclave.originals.spellings`, with any white space for a space; and only
-if it is unambiguous: one that stands for two originals, or also stands in text of the request that was sent as it is,
-is left and counted. Restoring is an output channel: where a client would fetch or run what is written
+A surrogate is a real word, so it is restored only where it stands alone (beside no letter or digit of its own script),
+the longest first, in any spelling of :func:`~cmif.enclave.originals.spellings`, with any white space for a space; and
+only if it is unambiguous: one that stands for two originals, or also stands in text of the request that was sent as it
+is, is left and counted. Restoring is an output channel: where a client would fetch or run what is written
 (:mod:`~cmif.enclave.places`), nothing is restored, and that is counted too.
 
 Whatever the chunks, the output is that of the whole text. Held back is only what may still become a surrogate.
@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
 
-from cmif.enclave.originals import Original, spellings
+from cmif.enclave.originals import Original, one_word, spellings
 from cmif.enclave.places import Place
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
@@ -257,4 +257,6 @@ def _is_number(text: str) -> bool:
 
 def _joins(left: str, right: str) -> bool:
     """Whether two neighbouring characters belong to one word."""
-    return bool(left) and left[-1].isalnum() and (right.isalnum() or unicodedata.combining(right) != 0)
+    if not left:
+        return False
+    return one_word(left[-1], right) or (left[-1].isalnum() and unicodedata.combining(right) != 0)

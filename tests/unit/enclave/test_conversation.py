@@ -362,3 +362,19 @@ def test_a_completion_s_answer_that_is_sent_on_is_neither_drawn_nor_charged(bund
     more = pipeline.prepare({"prompt": prompt + answer}, who=Who("t"), max_tokens=1)
     assert more.sent_text == first.sent_text + answer
     assert more.epsilon == 0
+
+
+@pytest.mark.parametrize(
+    ("private", "later"),
+    [("张伟", "张伟先生的电话是多少？"), ("田中", "田中さんに書いて"), ("김민수", "김민수는 어디에 있나요?"),
+     ("علي", "اكتب رسالة لعلي اليوم"), ("דוד", "כתוב מכתב לדוד היום"), ("Li", "Liさんに書いて")],
+    ids=["Chinese", "Japanese", "Korean", "Arabic", "Hebrew", "Latin in Japanese"],
+)  # fmt: skip
+def test_a_short_name_is_found_and_restored_among_letters_of_a_script_that_sets_nothing_between(
+    bundle: Bundle, private: str, later: str
+) -> None:
+    chat = Chat(bundle)
+    chat.send(f"The patient is <private>{private}</private>.")
+    surrogate = chat.sent_for(private)
+    assert private in chat.answer(f"請{surrogate}さん")
+    assert private not in chat.send(later)[2]
