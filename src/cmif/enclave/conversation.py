@@ -16,12 +16,12 @@ Two rules keep what it protects:
    is sent the same way again.
 
 What an ADAPTIVE engine, which chooses its answers to learn from the next request, can learn of a value beyond the
-sanitised texts themselves: nothing from an answer that comes back whole, trimmed, cut or re-wrapped, since what it
-receives is a function of what it wrote and of where the client cut. An engine that writes candidates for a value gets
-them back as candidates. Left open, and stated in docs/threat-model.md: words that the client itself puts into another
-message (a summary by another model, a quote of fewer than six words), where equality with a value shows as it does for
-anything the client types; and two regenerated answers that read the same to the client but were written differently,
-of which the later one is taken.
+sanitised texts themselves: nothing from an answer that comes back whole, trimmed, cut, re-wrapped, sorted or without
+its markup, since what it receives is a function of what it wrote and of what the client kept. An engine that writes
+candidates for a value gets them back as candidates. Left open, and stated in docs/threat-model.md: words that the
+client itself puts into another message (a summary by another model, a quote of fewer than six words), where equality
+with a value shows as it does for anything the client types; and two regenerated answers that read the same to the
+client but were written differently, of which the later one is taken.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from threading import Lock
 
 from cmif.enclave.memo import Entry, MemoCipher, Payer, Row, Store
 from cmif.enclave.originals import Original
-from cmif.enclave.quote import Answer, plain, quoted
+from cmif.enclave.quote import Answer, edited, plain, quoted
 from cmif.enclave.segment import Segment
 from cmif.types import Kind, Piece
 
 _NODES = 4096
 """Nodes kept open in memory; a node that was put out is read and opened again."""
 _OF_ENGINE, _OF_CLIENT = 3, 6
-"""Words in a row that make a quote: in a message of the engine's role, and in one of the client's."""
+"""Words in a row that make a quote: in a message of the engine's role that is no edit of one answer (one word is enough
+in such), and in one of the client's."""
 _PAIR = 8
 """Words an answer must have for it and its question to lead back to their path: a greeting is anybody's."""
 _FORKS = 256
@@ -269,13 +270,21 @@ class Conversation:
             return next((_pieces(a) for a in self._all if a.plain == plain(segment.text)), None)
         return None
 
-    def stretches(self, segment: Segment) -> tuple[tuple[int, int, str | None], ...]:
-        """A new text in stretches ``(start, end, raw)``: what the engine wrote for it, None for the client's own."""
+    def stretches(
+        self, segment: Segment, own: Sequence[tuple[int, int]] = ()
+    ) -> tuple[tuple[int, int, str | None], ...]:
+        """A new text in stretches ``(start, end, raw)``: what the engine wrote for it, None for the client's own.
+        ``own``: what is the client's whatever the engine wrote.
+        """
         if not self._all:
             return ((0, len(segment.text), None),)
-        least = _OF_ENGINE if _message_of(segment) in self._quotes else _OF_CLIENT
+        m, of = _message_of(segment), None
+        if m in self._quotes and segment.prose:
+            here = [a for texts in self._nodes[self._turns[m]].answers.values() for a in texts]
+            of = edited(segment.text, here) or edited(segment.text, self._all)
+        least = _OF_ENGINE if m in self._quotes else _OF_CLIENT
         out, at = [], 0
-        for stretch in quoted(segment.text, self._all, least):
+        for stretch in quoted(segment.text, self._all, least, own, of):
             out.append((at, at + len(stretch.text), stretch.raw))
             at += len(stretch.text)
         return tuple(out)

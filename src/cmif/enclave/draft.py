@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -110,6 +111,14 @@ def _one_kind(
     return {i: tuple(replace(s, units=tuple(map(same, s.units))) for s in row) for i, row in new.items()}
 
 
+def _within(units: Sequence[Unit], start: int, end: int) -> tuple[Unit, ...]:
+    return tuple(
+        replace(u, start=u.start - start, end=u.end - start)
+        for u in units
+        if start <= u.start and u.end <= end
+    )
+
+
 class Drafts:
     """Makes drafts under one policy, with its detectors and its table."""
 
@@ -130,10 +139,7 @@ class Drafts:
                 continue
             if finder is None:
                 finder = Finder(o for o in conversation.originals() if self._searched(o))
-            new[i] = tuple(
-                Stretch(start, end, raw, () if raw is not None else self._units(segment, start, end, finder))
-                for start, end, raw in conversation.stretches(segment)
-            )
+            new[i] = self._stretches(segment, conversation, finder)
         return Draft(texts, known, _one_kind(new, conversation.kinds()) if new else new)
 
     def draw(self, draft: Draft, conversation: Conversation) -> dict[Name, Drawn]:
@@ -148,18 +154,33 @@ class Drafts:
             return ()
         return detect_all(segment.text, self._detectors, marked, keep_public=self._policy.keeps_public)
 
-    def _units(self, segment: Segment, start: int, end: int, finder: Finder) -> tuple[Unit, ...]:
+    def _stretches(
+        self, segment: Segment, conversation: Conversation, finder: Finder
+    ) -> tuple[Stretch, ...]:
+        """Units are found in the whole text, since what the engine wrote ("MRN:") can be what says that the client's
+        words beside it are private; those of them that are the engine's own words are dropped. A value that only
+        begins or ends in words of the engine is the client's.
+        """
+        units = self._units(segment, finder)
+        own: list[tuple[int, int]] = []
+        while True:
+            cut = conversation.stretches(segment, own)
+            ends = [end for _, end, _ in cut]
+            across = [(u.start, u.end) for u in units if ends[bisect_right(ends, u.start)] < u.end]
+            if not across:
+                break
+            own += across
+        return tuple(
+            Stretch(start, end, raw, () if raw is not None else _within(units, start, end))
+            for start, end, raw in cut
+        )
+
+    def _units(self, segment: Segment, finder: Finder) -> tuple[Unit, ...]:
         if not self._policy.entities:
             return ()
-        text = segment.text[start:end]
-        marks = [
-            replace(s, start=max(s.start - start, 0), end=min(s.end - start, end - start))
-            for s in segment.private
-            if s.start < end and s.end > start
-        ]
-        spans, found = remembered(text, finder, words=segment.prose)
-        merged = self.detect(replace(segment, text=text, private=()), [*marks, *spans])
-        return units(text, merged, found, self._policy, self._table, prose=segment.prose)
+        spans, found = remembered(segment.text, finder, words=segment.prose)
+        merged = self.detect(segment, [*segment.private, *spans])
+        return units(segment.text, merged, found, self._policy, self._table, prose=segment.prose)
 
     def _searched(self, original: Original) -> bool:
         """A policy that draws for every word finds its words by itself."""

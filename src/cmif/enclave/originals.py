@@ -114,10 +114,10 @@ class Finder:
     """Where a text of the client's says one of some originals, in any spelling and at any boundary.
 
     Inside a longer run of letters ("getokaforname") a value counts if it has at least four letters and the run is no
-    ordinary word ("prosecutor" does not say "Rose"); beside digits or signs ("id553291x", "get_okafor_name") always, and
-    in a script without case, whose words are not set apart, from two letters on.
-    A name that is also an ordinary word is not meant by its small spelling ("mark", "may"). Invisible characters,
-    percent and HTML escapes are seen through. Linear in the text.
+    ordinary word ("prosecutor" does not say "Rose"); beside digits or signs ("id553291x", "get_okafor_name") always,
+    and in a script without case, whose words are not set apart, from two letters on. A name that is also an ordinary
+    word is not meant by its small spelling ("mark", "may"). Invisible characters, percent and HTML escapes are seen
+    through. Linear in the text.
     """
 
     def __init__(self, originals: Iterable[Original]) -> None:

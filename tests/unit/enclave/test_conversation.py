@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -378,3 +380,60 @@ def test_a_short_name_is_found_and_restored_among_letters_of_a_script_that_sets_
     surrogate = chat.sent_for(private)
     assert private in chat.answer(f"請{surrogate}さん")
     assert private not in chat.send(later)[2]
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [("MRN", "553291"), ("Password", "magpie88Xq"), ("Account number", "88213344"), ("Patient", "Quander")],
+)
+def test_a_form_of_the_engine_s_that_is_filled_in_protects_what_is_filled_in(
+    bundle: Bundle, label: str, value: str
+) -> None:
+    """The label, which alone says that the value is private, is a quote of the engine's words."""
+    chat = Chat(bundle)
+    chat.send("I need to register a patient.")
+    form = chat.answer(f"Please fill in this form and send it back to me: {label}:")
+    sent = chat.send(f"{form} {value}")[2]
+    assert sent.startswith(form)
+    assert value not in sent
+
+
+def test_a_value_whose_end_the_engine_wrote_by_chance_is_replaced_whole(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    chat.send("Summarise: <private>the merger closes on friday</private>")
+    chat.answer("I can help. On friday we all go home early today.")
+    sent = chat.send("Note that the merger closes on friday we all go home early")[2]
+    assert "merger" not in sent
+    assert sent.endswith("we all go home early")
+
+
+NAMES = ["Adamson", "Brookes", "Castellano", "Whitfield", "Dunmore", "Everhart", "Fairbanks", "Galloway"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\n".join(f"{i}. {n}" for i, n in enumerate(NAMES, 1)), "\n".join(NAMES)),
+        (" ".join(f"[{n}](u{i}.example)" for i, n in enumerate(NAMES)), " ".join(NAMES)),
+        (" &amp; ".join(NAMES), " & ".join(NAMES)),
+        (" ".join(f"{n[:3]}**{n[3:]}**" for n in NAMES), " ".join(NAMES)),
+        (" ".join(f"{n[:3]}&#{ord(n[3])};{n[4:]}" for n in NAMES), " ".join(NAMES)),
+        ("<ol>" + "".join(f"<li><b>{n[0]}</b>{n[1:]}</li>" for n in NAMES) + "</ol>", "\n".join(NAMES)),
+        (", ".join(NAMES), ", ".join(sorted(NAMES))),
+        ("It is Whitfield or so.", "Whitfield"),
+        ("<think>Whitfield</think> It is Whitfield", "Whitfield!"),
+    ],
+    ids=["numbers", "links", "entities", "emphasis", "escapes", "HTML", "sorted", "one word", "thoughts"],
+)  # fmt: skip
+def test_candidates_that_a_client_shows_without_their_markup_go_back_as_candidates(
+    bundle: Bundle, written: str, shown: str
+) -> None:
+    """Were they drawn as the client's words, the right one alone would get the surrogate of the first turn."""
+    chat = Chat(bundle)
+    chat.send("Patient: Eleanor Whitfield was seen.")
+    surrogate = chat.sent_for("Whitfield")
+    chat.answer(written)
+    chat.messages[-1]["content"] = shown
+    sent = chat.send("The fourth.")[1]
+    assert surrogate not in sent
+    assert "Whitfield" in html.unescape(re.sub(r"</?b>|\*", "", sent))
