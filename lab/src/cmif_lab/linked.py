@@ -49,8 +49,16 @@ def sent_at(pieces: tuple[Piece, ...], start: int, end: int) -> str:
     return out
 
 
-def pairs(units: list[str], text: str) -> list[tuple[re.Match[str], re.Match[str]]]:
-    """Each (short, long) pair with the short one standing outside every mention of the long one."""
+def by_itself(pieces: tuple[Piece, ...], mentions: list[re.Match[str]]) -> re.Match[str]:
+    """The first of ``mentions`` that is no mere part of a longer piece ("Safran" of "Safran Electric"), else the first."""
+    borders = {0}
+    for piece in pieces:
+        borders.add(max(borders) + len(piece.text))
+    return next((m for m in mentions if {m.start(), m.end()} <= borders), mentions[0])
+
+
+def pairs(units: list[str], text: str) -> list[tuple[list[re.Match[str]], list[re.Match[str]]]]:
+    """The mentions of each (short, long) pair, the short one's outside every mention of the long one."""
     out = []
     for long in units:
         for short in units:
@@ -63,7 +71,7 @@ def pairs(units: list[str], text: str) -> list[tuple[re.Match[str], re.Match[str
                     if not any(x.start() <= m.start() < x.end() for x in longs)
                 ]
                 if longs and shorts:
-                    out.append((shorts[0], longs[0]))
+                    out.append((shorts, longs))
     return out
 
 
@@ -89,7 +97,8 @@ def main() -> None:
             text = row["user_query"]
             found = pairs([u.strip() for u in row["pii_units"].split("||") if u.strip()], text)
             pieces = sanitised(text) if found else ()
-            for a, b in found:
+            for shorts, longs in found:
+                a, b = by_itself(pieces, shorts), by_itself(pieces, longs)
                 said = verdict(a.group(), b.group(), pieces, a, b)
                 counts[said] += 1
                 if said in ("apart", "missed") and counts["shown"] < arguments.show:

@@ -59,7 +59,8 @@ ORGANISATION = _set(
     "international enterprises logistics motors energy media press publishing studios records orchestra theatre "
     "theater museum library church cathedral mosque synagogue party centre center surgery practice police army "
     "navy firm fund bureau office club team league hotel restaurant cafe supermarket stores shop software "
-    "networks telecom properties estates construction engineering"
+    "networks telecom properties estates construction engineering securities utilities rentals freight brands "
+    "landscaping electronics foods textiles plumbing catering bakery brewery brewing realty refinery"
 )
 
 PLACE = _set(
@@ -93,7 +94,8 @@ AFTER_SUBJECT = _set(
 
 # The same for words that are surnames only: "Good" mostly is none.
 AFTER_SPEAKER = _set(
-    "said says told tells asked called lives lived works worked moved wrote married owes owed died"
+    "said says told tells asked called lives lived works worked moved wrote married owes owed died commented replied "
+    "responded emailed texted resigned confirmed apologised apologized"
 )
 
 # "my name is anna weber": what follows is a name however it is written.

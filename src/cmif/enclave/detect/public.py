@@ -78,7 +78,8 @@ _SOMEBODY = re.compile(
     r"(?:his|her|their|your) (?:wife|husband|son|daughter|mother|father|mom|mum|dad|brother|sister|employer|"
     r"boss|company|team|"
     r"address|home|house|flat|office|account|passport|visa)|"
-    r"year[- ]old|yo|y/o|diagnosed|admitted|discharged|prescribed|presents|complains|"
+    r"year[- ]old|(?<=\d )yo|(?<=\d)yo|y/o|diagnosed|admitted|discharged|prescribed|presents (?:with|to (?:the|our) (?:clinic|ed|er|"
+    r"hospital|office))|complains|"
     r"dear|sincerely|regards|attn|invoice|appointment|lease|resume|curriculum vitae|cover letter|e-?mail|text "
     r"message|phone number|"
     r"passport|visa application|payroll|salary|hired|hiring|onboard(?:ing)?)\b)"
@@ -124,6 +125,10 @@ _QUESTION = re.compile(
     + r"|(?i:\s*(?:is|are|was|were|did|does|do|can|has|have|(?:in|on|at|to|for|from) (?:what|which|whom)|"
     r"name (?:the|a|of|all|two|three)|the|meaning|types?|location|[\w'’ -]{0,80}\b(?:who|what|when|where|which|"
     r"how)\b)\b)"
+)
+# A part in a play is no client: "Who played Mr Lunde in ...".
+_PART_PLAYED = re.compile(
+    r"(?i)(\bwho (?:plays|played|voices|voiced) )(?:mr|mrs|ms|miss|dr)\b|(?<=[a-z]['’]s )(?:girlfriend|boyfriend)(?= in )"
 )
 # What somebody asks somebody about themselves.
 _YOURS = re.compile(
@@ -193,6 +198,26 @@ _OF_ANYBODY = frozenset(
     "mission established foundation location map restaurant sandwich recipe beer wine cheese "
     "number version original video plot term plants animals animal plant religion church country "
     "government minister largest biggest oldest longest highest smallest tallest".split()
+)
+# Beside one of these a question asks about a word, a kind of thing, a part in a play or a contest: what is said of nobody's
+# neighbour ("Where does the last name Lunde come from?").
+_ASKS_OF_A_THING = re.compile(
+    r"(?i:\b(?:(?:term|word|phrase|nickname|surname|name)s? (?:of )?(?:[\w'’-]{1,20} ){1,4}(?:come|originate|change|derive)|"
+    r"does (?:[\w'’-]{1,20} ){1,4}(?:end up (?:with|together)|play in the)|does it (?:originate|come)|its|"
+    r"which of the following|(?:what|which) (?:type|kind|species|breed)s? of|personality test|"
+    r"(?:definition|etymology|symbol|synonym) of|associated with (?:which|what)|in which country|"
+    r"(?:chromosome|vesicle|enzyme|hormone|mineral|vitamin|molecule|isotope)s?|mitosis|meiosis|"
+    r"(?:play|novel|epic|poem|opera) [a-z]{2,12} [a-z]{2,12}|written by|"
+    r"grand (?:prix|national)|(?:stanley|world|european) cups?|super ?bowl|plane crash|coat of arms|"
+    r"(?:biggest|largest|tallest|oldest|longest|highest) [a-z]{2,20} (?:in|of)|(?:declaration|council|battles?|articles) of)\b)"
+)
+# "The Falcons", "a Holden", "the first Orca": not said before a person's name.
+_BEFORE_A_THING = re.compile(r"(?i:\b(?:the|an?)(?: (?:first|last|big|great|new|old|wild|current|ancient|official|group|most))? )\Z")
+# The words of a name that is none: what a headline gives a capital ("Which Government had ...").
+_NO_NAME = re.compile(
+    r"(?i:north|south|east|west|northern|southern|eastern|western|royal|imperial|international|national|federal|local|oriental|"
+    r"allies|apostles?|administration|association|bill|cups?|prix|superbowl|ceos?|guy|rover|park|mills|grand|"
+    r"independence|megalithic|supercar|footballer|champion\w*|african|american\w*|asian|european|mexican)"
 )
 # Affairs of private life and work: a question with one of these is somebody's.
 _PRIVATE_LIFE = re.compile(
@@ -335,8 +360,24 @@ def _category(text: str, span: Span) -> str | None:
         return listed if listed != "eponym" or _goes_on_as_term(text, span) else None
     if _goes_on_as_term(text, span) and words[-1] in _eponyms():
         return "eponym"
+    if span.kind in _NAMES and len(words) == 1 and (around := _around(text, span, name)):
+        return around
     tiled = _tiled(words) if len(words) > 1 else None
     return None if tiled == "place" and span.kind is Kind.PERSON else tiled
+
+
+_WORD_BEFORE = re.compile(r"(?<![^\W_])[^\W_]{2,20} \Z")
+_WORD_AFTER = re.compile(r" [^\W_]{2,20}(?![^\W_])")
+
+
+def _around(text: str, span: Span, name: str) -> str | None:
+    """The category of a listed name of which only this word has its capital: "las Vegas", "Coca cola"."""
+    before = _WORD_BEFORE.search(text, max(0, span.start - 22), span.start)
+    after = _WORD_AFTER.match(text, span.end)
+    for whole in (before and before.group() + name, after and name + after.group()):
+        if whole and _listed().get(whole.lower()) in ("place", "organisation", "work"):
+            return _listed()[whole.lower()]
+    return None
 
 
 def _may_be_private(word: str, category: str) -> bool:
@@ -449,7 +490,10 @@ class _Question:
 
 def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Question | None:
     """What a sentence is if it asks and is nobody's affair. A text with private values has no such question."""
-    told = text[start:end]
+    told = _PART_PLAYED.sub(r"\1", text[start:end])
+    works = list(_works(told))
+    for a, b in works:
+        told = told[:a] + "_" * (b - a) + told[b:]  # the "our" of "Days of Our Lives" is nobody's
     alone = not text[:start].strip() and not text[end:].strip()
     short = alone and told.count(" ") < _SHORT and "," not in told
     if not told.rstrip().endswith("?") and not (short and _ASKS.match(told)):
@@ -467,8 +511,37 @@ def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Questi
         return None
     if any(s.kind in _CONTACT and s.kind not in _NAMES and s.kind is not Kind.ADDRESS for s in spans):
         return None
-    sure = any(m.group().lower() not in _OF_ANYBODY for m in _PUBLIC_LIFE.finditer(told))
+    sure = (
+        any(m.group().lower() not in _OF_ANYBODY for m in _PUBLIC_LIFE.finditer(told))
+        or _ASKS_OF_A_THING.search(told) is not None
+        or bool(works)
+    )
     return _Question(public, sure, alone)
+
+
+def _works(told: str) -> Iterator[tuple[int, int]]:
+    """Where listed works and persons of history stand in a question, in whatever case: those of several words, of which
+    one is uncommon or that follow a word such as "in", "movie", "by"; a single uncommon word at its end ("on NCIS?").
+    """
+    tokens = [(m.start(), m.end(), m.group()) for m in _TOKEN.finditer(told.lower().replace("’", "'"))]
+    known = lists()
+    i = 0
+    while i < len(tokens):
+        for n in range(min(6, len(tokens) - i), 0, -1):
+            words = [word for _, _, word in tokens[i : i + n]]
+            if _listed().get(" ".join(words)) not in ("work", "person"):
+                continue
+            titled = i > 0 and tokens[i - 1][2] in _BEFORE_A_WORK
+            rare = any(word not in known.ordinary and word not in known.given for word in words)
+            several = n - (words[0] in ("the", "a")) > 1
+            if (several and (titled or rare)) or (titled and rare and i + n == len(tokens)):
+                yield tokens[i][0], tokens[i + n - 1][1]
+                i += n - 1
+                break
+        i += 1
+
+
+_BEFORE_A_WORK = frozenset(("in", "on", "from", "of", "by", "movie", "film", "song", "show", "series", "book", "novel", "play"))
 
 
 def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
@@ -481,7 +554,9 @@ def _is_asked_about(text: str, span: Span, question: _Question) -> bool:
     if re.search(r"(?i:\b(?:mr|mrs|ms|miss|dr)\.? ?)\Z", before):
         return question.sure and question.alone
     words = _spelling(text[span.start : span.end]).split(" ")
+    if all(_NO_NAME.fullmatch(word) or _PUBLIC_LIFE.fullmatch(word) for word in words):
+        return question.alone
     given = any(word in lists().given for word in words)
-    if span.kind is not Kind.PERSON or re.search(r"\b[Tt]he \Z", before):
+    if span.kind is not Kind.PERSON or _BEFORE_A_THING.search(before):
         return question.public or (question.alone and not given)
     return question.sure
