@@ -25,6 +25,27 @@ def gateway(split: Path, engine_url: str, state: Path, *extra: str) -> Iterator[
         yield told
 
 
+@contextmanager
+def text_gateway(split: Path, api: str, model: str, state: Path, *extra: str) -> Iterator[dict[str, Any]]:
+    """A gateway whose engine is the text API at ``api``."""
+    with gateway(split, api, state, "--upstream", "text", "--upstream-model", model, *extra) as told:
+        yield told
+
+
+@contextmanager
+def lane(kind: str, split: Path, engine_url: str, state: Path, *extra: str) -> Iterator[dict[str, Any]]:
+    """A gateway before the engine at ``engine_url``: directly, or ("text") by text, to a second gateway that protects
+    nothing and serves that engine as an OpenAI-compatible API.
+    """
+    if kind == "engine":
+        with gateway(split, engine_url, state, *extra) as told:
+            yield told
+        return
+    with gateway(split, engine_url, state / "api", "--policy", "off") as api:
+        with text_gateway(split, f"{api['url']}/v1", api["model"], state / "near", *extra) as told:
+            yield told
+
+
 class RecordingProxy:
     """Forwards bytes to ``target`` and keeps a copy of both directions; a packet capture without privileges."""
 

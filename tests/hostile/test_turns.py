@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.hostile.engine import Seen, scripted
-from tests.servers import gateway
+from tests.servers import lane
 
 WRAPPERS = (
     "{}", "get_{}_name", "#{}", "@{}", "${}$", "pre-{}-post", "({})", "**{}**", "id={};", "{}'s house", "`{}`", "{}:{}",
@@ -33,6 +33,7 @@ VALUES = {
     "card": ("Card 4539 1488 0343 6467 was charged.", r"Card (.+) was", ("4539 1488", "45391488")),
     "hospital": ("Seen at Saint Brannock Hospital yesterday.", r"at (.+) yesterday", ("brannock",)),
 }  # fmt: skip
+KINDS = pytest.mark.parametrize("kind", ["engine", "text"])  # by embeddings, and by text through another API
 ROLES = ("assistant", "assistant edited", "user", "tool")
 TURNS = 5
 
@@ -44,7 +45,8 @@ def wrapped(surrogate: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_no_wrapper_value_role_or_mode_brings_an_original_out(wide_split: Path, tmp_path: Path, stream: bool) -> None:
+@KINDS
+def test_no_wrapper_value_role_or_mode_brings_an_original_out(wide_split: Path, tmp_path: Path, kind: str, stream: bool) -> None:
     """16 wrappers x 8 values x 4 roles x 2 modes = 1,024 combinations, each in three cases, over 5 turns."""
     state: dict[str, str] = {}
 
@@ -53,7 +55,7 @@ def test_no_wrapper_value_role_or_mode_brings_an_original_out(wide_split: Path, 
             state.setdefault("surrogate", found.group(1))
         return wrapped(state["surrogate"]) + f"\nand turn {seen.number}"
 
-    with scripted(wide_split, script) as (url, engine), gateway(wide_split, url, tmp_path, "--policy", "entities") as told:
+    with scripted(wide_split, script) as (url, engine), lane(kind, wide_split, url, tmp_path, "--policy", "entities") as told:
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0, timeout=60)
         for name, (typed, pattern, leaks) in VALUES.items():
             for role in ROLES:
@@ -92,19 +94,21 @@ def come_back(text: str, role: str) -> list[Any]:
     return [{"role": "assistant", "content": "ok"}, {"role": "tool", "tool_call_id": "c", "content": text}, go_on]
 
 
-def test_an_answer_is_restored_alike_streamed_and_whole(wide_split: Path, tmp_path: Path) -> None:
+@KINDS
+def test_an_answer_is_restored_alike_streamed_and_whole(wide_split: Path, tmp_path: Path, kind: str) -> None:
     def script(seen: Seen) -> str:
         found = re.search(r"Patient: (\S+ \S+) was", seen.prompt)
         return f"Dear {found.group(1) if found else 'nobody'}, hello."
 
-    with scripted(wide_split, script) as (url, _), gateway(wide_split, url, tmp_path, "--policy", "entities") as told:
+    with scripted(wide_split, script) as (url, _), lane(kind, wide_split, url, tmp_path, "--policy", "entities") as told:
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0, timeout=60)
         messages: list[Any] = [{"role": "user", "content": "Patient: Eleanor Whitfield was seen."}]
         for stream in (False, True):
             assert ask(client, told["model"], messages, stream) == "Dear Eleanor Whitfield, hello."
 
 
-def test_a_list_of_candidates_tells_the_engine_nothing(wide_split: Path, tmp_path: Path) -> None:
+@KINDS
+def test_a_list_of_candidates_tells_the_engine_nothing(wide_split: Path, tmp_path: Path, kind: str) -> None:
     """120 names, the original among them. The engine guesses the one that came back changed, else at random."""
     rng = random.Random(7)
     names = ["".join([rng.choice("BCDFGKLMNPRSTV"), *rng.choices("aeiou" + string.ascii_lowercase, k=6)]) for _ in range(120)]
@@ -119,7 +123,7 @@ def test_a_list_of_candidates_tells_the_engine_nothing(wide_split: Path, tmp_pat
         return "ok"
 
     right = trials = 0
-    with scripted(wide_split, script) as (url, _), gateway(wide_split, url, tmp_path, "--policy", "entities") as told:
+    with scripted(wide_split, script) as (url, _), lane(kind, wide_split, url, tmp_path, "--policy", "entities") as told:
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0, timeout=60)
         for original in rng.sample(names, 20):
             trials += 1
@@ -133,13 +137,14 @@ def test_a_list_of_candidates_tells_the_engine_nothing(wide_split: Path, tmp_pat
     assert right <= 3  # 20 guesses of 1 in 120: more than 3 right has probability below 1e-4
 
 
-def test_the_engine_s_own_words_cost_nothing_and_a_stop_string_does_not_cut_it(wide_split: Path, tmp_path: Path) -> None:
+@KINDS
+def test_the_engine_s_own_words_cost_nothing_and_a_stop_string_does_not_cut_it(wide_split: Path, tmp_path: Path, kind: str) -> None:
     def script(seen: Seen) -> str:
         found = re.search(r"Patient: (\S+) was", seen.prompt)
         name = found.group(1) if found else "nobody"
         return f"The answer for {name} is that rivers, lawyers, hospitals and bridges are old. " * 6
 
-    with scripted(wide_split, script) as (url, engine), gateway(wide_split, url, tmp_path, "--policy", "content") as told:
+    with scripted(wide_split, script) as (url, engine), lane(kind, wide_split, url, tmp_path, "--policy", "content") as told:
         client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="x", max_retries=0, timeout=60)
         messages: list[Any] = [{"role": "user", "content": "Patient: Whitfield was seen."}]
         raw = client.chat.completions.with_raw_response.create(model=told["model"], messages=messages, stop=["Whit"], max_tokens=4000)

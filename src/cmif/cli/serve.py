@@ -36,6 +36,13 @@ class Backend(StrEnum):
     VLLM = "vllm"
 
 
+class Lane(StrEnum):
+    """What the gateway's engine is sent: embeddings of sanitised text, or the sanitised text."""
+
+    ENGINE = "engine"
+    TEXT = "text"
+
+
 class Law(StrEnum):
     """The laws a table can be split with: `cmif.privacy.laws`."""
 
@@ -128,7 +135,18 @@ def serve(
 
 
 def gateway(
-    engine: Annotated[str, typer.Option(help="The engine's URL, http(s)://host:port.")],
+    engine: Annotated[
+        str, typer.Option(help="The engine's URL, http(s)://host:port; a text API's with its path, say /v1.")
+    ],
+    upstream: Annotated[
+        Lane, typer.Option(help="What the engine is sent: embeddings, or text, to any OpenAI-compatible API.")
+    ] = Lane.ENGINE,
+    upstream_model: Annotated[
+        str | None, typer.Option(help="With --upstream text: the API's name for its model.")
+    ] = None,
+    upstream_key: Annotated[
+        Path | None, typer.Option(help="With --upstream text: a file with the gateway's key for the API.")
+    ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")
     ] = None,
@@ -199,7 +217,7 @@ def gateway(
         LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
     ] = LogFormat.TEXT,
 ) -> None:
-    """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
+    """Run the gateway: an OpenAI-compatible API that lets only sanitised text out, as embeddings."""
     from cmif.enclave.embed import embed
     from cmif.enclave.embed import oblivious as oblivious_rows
     from cmif.enclave.pipeline import Pipeline
@@ -209,6 +227,7 @@ def gateway(
     from cmif.gateway.bundles import open_bundle
     from cmif.gateway.store import open_store
     from cmif.gateway.tenants import Tenants
+    from cmif.gateway.text_api import TextApi, read_key
     from cmif.gateway.upstream import Upstream, engine_context
     from cmif.listen import bind, run, tls_from_files
     from cmif.privacy.accounting import Budget
@@ -219,6 +238,8 @@ def gateway(
     )
     if ui is not None and (sealed is not None or tls_certificate is not None):
         raise InputError("--ui is for a gateway on your own machine, without --sealed or --tls-certificate.")
+    _require_lane(upstream, upstream_model, upstream_key, sealed)
+    api_key = read_key(upstream_key)
     serving = tls_from_files(tls_certificate, tls_key)
     engine_tls = engine_context(engine_ca, engine_certificate, engine_key)
     browsers = Browsers(tuple(cors_origin or ()), keyless=tenants is None, loopback=is_loopback(host))
@@ -244,9 +265,13 @@ def gateway(
     ) -> Starlette:
         rows_for = oblivious_rows(opened.rows) if oblivious else embed
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
-        upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
+        to: Upstream | TextApi
+        if upstream is Lane.TEXT:
+            to = TextApi(engine, upstream_model or "", opened.tokeniser, api_key, tls)
+        else:
+            to = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
         names = (name or opened.manifest.name, *(alias or ()))
-        made = Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names)
+        made = Gateway(pipeline, to, known, ready, routes, label, admit, browsers, names)
         app = made.app()
         if page:
             from cmif.gateway.ui.page import add_page
@@ -263,7 +288,13 @@ def gateway(
         return
     opened = open_bundle(bundle or default_split("client") / "client")
     serves = build(opened, _enclave_key(folder / "enclave.key"), engine_tls)
-    told = {"serves": "gateway", "policy": chosen.level.value, "model": name or opened.manifest.name, **shown}
+    told = {
+        "serves": "gateway",
+        "policy": chosen.level.value,
+        "model": name or opened.manifest.name,
+        "upstream": upstream.value,
+        **shown,
+    }
     run(
         serves,
         bind(host, port),
@@ -294,6 +325,18 @@ def _require_apart(
         raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
     if any(to_engine) and not engine.startswith("https://"):
         raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")
+
+
+def _require_lane(lane: Lane, model: str | None, key: Path | None, sealed: Path | None) -> None:
+    """Raises :class:`InputError` for options of the other lane, and for a text API that no grant speaks of."""
+    if lane is not Lane.TEXT:
+        if model is not None or key is not None:
+            raise InputError("--upstream-model and --upstream-key are for --upstream text.")
+        return
+    if model is None:
+        raise InputError("--upstream text needs --upstream-model, the API's name for its model.")
+    if sealed is not None:
+        raise InputError("With --sealed the provider's grant names engines, which are sent embeddings.")
 
 
 def _enclave_key(path: Path) -> bytes:

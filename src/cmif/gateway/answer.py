@@ -14,6 +14,7 @@ from cmif.enclave.restore import Restorer, Run
 from cmif.enclave.tokenise import Tokeniser
 from cmif.enclave.tool_calls import Call, Content, Event, ToolCalls
 from cmif.errors import InputError
+from cmif.gateway.text_api import TextEvent
 from cmif.wire.events import TokenEvent, TokenLogprobs
 
 _PART = 64
@@ -111,6 +112,7 @@ class Answer:
         self._reader = ToolCalls("json" if forced else tokeniser.calls, tools) if tools else None
         self._marks = tokeniser.call_marks if tools else {}
         self._parallel = parallel
+        self._tools = frozenset(tools)
         self._beside: list[Restorer] = []  # of the values of calls
         self._values: list[Run] = []  # what calls say, not yet remembered
         self._told = 0
@@ -130,8 +132,10 @@ class Answer:
         restorers = [self._restorer, *self._beside]
         return sum((Counts(r.restored, r.withheld, r.ambiguous) for r in restorers), Counts())
 
-    def feed(self, event: TokenEvent) -> str:
+    def feed(self, event: TokenEvent | TextEvent) -> str:
         """The restored text that ``event`` completes, which may be none yet."""
+        if isinstance(event, TextEvent):
+            return self._feed_text(event)
         out = text = ""
         for i, token in enumerate(event.ids):
             self.completion_tokens += 1
@@ -143,10 +147,23 @@ class Answer:
                 if self._stop.hit:
                     break
         out += self._read(text)
+        self._remember_now_and_then()
+        return out
+
+    def _feed_text(self, event: TextEvent) -> str:
+        """An API that writes text writes its calls beside it: there is no dialect to read."""
+        self.completion_tokens += event.tokens
+        out = self._show(self._restorer.feed(event.text)) if not self._stop.hit else ""
+        for call in event.calls:
+            if call.name in self._tools and not self._stop.hit:
+                self._call(call)
+        self._remember_now_and_then()
+        return out
+
+    def _remember_now_and_then(self) -> None:
         if self.completion_tokens >= self._remember_at:
             self._remember_at = self.completion_tokens + _PART
             self.remember()
-        return out
 
     def close(self, reason: str) -> str:
         """The rest of the text, once the engine is done for ``reason`` ("stop" or "length")."""
@@ -154,7 +171,9 @@ class Answer:
             self.finish = "stop"
             return ""
         out = self._read(self._decoder.finish(), final=True)
-        self.finish = "stop" if self._stop.hit else "tool_calls" if self.calls and reason == "stop" else reason
+        self.finish = (
+            "stop" if self._stop.hit else "tool_calls" if self.calls and reason == "stop" else reason
+        )
         rest = self._stop.finish()
         self.text += rest
         self._unread -= len(rest)

@@ -35,6 +35,7 @@ from cmif.gateway.metrics import CONTENT_TYPE, Stopwatch
 from cmif.gateway.observed import Observed
 from cmif.gateway.several import Several
 from cmif.gateway.tenants import Tenants
+from cmif.gateway.text_api import TextApi
 from cmif.gateway.upstream import Upstream
 
 log = logging.getLogger("cmif.gateway")
@@ -49,7 +50,7 @@ class Gateway:
     def __init__(
         self,
         pipeline: Pipeline,
-        upstream: Upstream,
+        upstream: Upstream | TextApi,
         tenants: Tenants,
         ready: Ready = lambda: (),
         routes: tuple[BaseRoute, ...] = (),
@@ -93,7 +94,7 @@ class Gateway:
             Route("/metrics", self._metrics),
             *self._routes,
         ]
-        labels = {"x-cmif-tee": self.label} if self.label else {}
+        labels = {"x-cmif-lane": self.upstream.lane} | ({"x-cmif-tee": self.label} if self.label else {})
         observed = Middleware(Observed, metrics=self.metrics, routes=routes, headers=labels)
         app = Starlette(
             lifespan=lifespan,
@@ -232,8 +233,14 @@ class Gateway:
         return JSONResponse(self._model_card(request.path_params["name"]))
 
     def _model_card(self, name: str) -> dict[str, Any]:
-        context = self.pipeline.bundle.manifest.context
-        return {"id": name, "object": "model", "created": 0, "owned_by": "cmif", "max_model_len": context}
+        return {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": "cmif",
+            "max_model_len": self.pipeline.bundle.manifest.context,
+            "lane": self.upstream.lane,
+        }
 
     async def _readyz(self, _request: HttpRequest) -> Response:
         reasons = [*self._ready(), *self._ledger.reasons()]
@@ -245,6 +252,7 @@ class Gateway:
         told = {
             "ready": not reasons,
             "reasons": reasons,
+            "lane": self.upstream.lane,
             "table": {"k": table.k, "eps_in": table.eps_in, "eps_out": table.eps_out},
         }
         return JSONResponse(told, status_code=503 if reasons else 200)

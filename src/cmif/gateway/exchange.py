@@ -13,9 +13,11 @@ from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, Counts, ToolCall
 from cmif.gateway.api.request import Request, schema_for
 from cmif.gateway.metrics import Stopwatch
+from cmif.gateway.text_api import TextApi, TextEvent
 from cmif.gateway.upstream import Upstream
 from cmif.wire.events import DoneEvent, TokenEvent
-from cmif.wire.frame import Frame
+
+_Event = TokenEvent | TextEvent | DoneEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,12 @@ class Exchange:
     """Iterate :meth:`deltas` once; close it early to stop the engine. ``answers`` hold what every choice has said."""
 
     def __init__(
-        self, pipeline: Pipeline, upstream: Upstream, request: Request, prepared: Prepared, watch: Stopwatch
+        self,
+        pipeline: Pipeline,
+        upstream: Upstream | TextApi,
+        request: Request,
+        prepared: Prepared,
+        watch: Stopwatch,
     ) -> None:
         self.prepared = prepared
         tokeniser = pipeline.bundle.tokeniser
@@ -50,6 +57,7 @@ class Exchange:
             for _ in range(request.n)
         ]
         self._upstream = upstream
+        self._request = request
         self._watch = watch
         room = pipeline.bundle.manifest.context - len(prepared.ids)
         self._sampling = replace(
@@ -58,7 +66,6 @@ class Exchange:
             stop_ids=pipeline.bundle.manifest.eos,
             schema=schema_for(prepared.request, request),
         )
-        self._model = pipeline.bundle.manifest.model
         self._protected = pipeline.policy.entities
 
     @property
@@ -100,11 +107,10 @@ class Exchange:
 
     async def _one(self, index: int) -> AsyncGenerator[Delta, None]:
         answer = self.answers[index]
-        conversation = self.prepared.conversation
         seed = self._sampling.seed
         sampling = replace(self._sampling, seed=None if seed is None else seed + index)
-        frame = Frame(self._model, self.prepared.rows, sampling, conversation.salt)
-        events = self._upstream.generate(frame, conversation.before, conversation.turn)
+        events: AsyncGenerator[_Event, None]
+        events = self._upstream.answer(self.prepared, self._request, sampling)
         told = called = 0
         finished = False
         try:
@@ -112,7 +118,7 @@ class Exchange:
                 with self._watch("engine"):
                     event = await anext(events)
                 with self._watch("restore"):
-                    if isinstance(event, TokenEvent):
+                    if isinstance(event, TokenEvent | TextEvent):
                         text, finish = answer.feed(event), "stop" if answer.stopped else None
                     elif isinstance(event, DoneEvent):
                         text = answer.close(event.reason)
@@ -121,7 +127,7 @@ class Exchange:
                 if finish:
                     finished = True
                     await asyncio.to_thread(answer.remember, done=True)
-                    if answer.stopped and isinstance(event, TokenEvent) and self._protected:
+                    if answer.stopped and not isinstance(event, DoneEvent) and self._protected:
                         events = self._drain(events)
                 if text or finish or calls:
                     told, called = len(answer.logprobs), len(answer.calls)
@@ -133,9 +139,7 @@ class Exchange:
             if not finished:
                 answer.remember()  # cut off: what the reader has got may come back
 
-    def _drain(
-        self, events: AsyncGenerator[TokenEvent | DoneEvent, None]
-    ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+    def _drain(self, events: AsyncGenerator[_Event, None]) -> AsyncGenerator[_Event, None]:
         """Read a stopped answer to its own end, unseen: closing it early would tell the engine where a restored text
         met a stop string, which says something of the original.
         """
@@ -159,6 +163,6 @@ _DRAINING: set[asyncio.Task[None]] = set()
 """Tasks that nobody awaits: the event loop itself keeps only weak references."""
 
 
-async def _nothing() -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+async def _nothing() -> AsyncGenerator[_Event, None]:
     return
     yield

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from cmif.enclave.pipeline import Prepared
 from cmif.errors import (
     BundleError,
     CmifError,
@@ -30,10 +31,12 @@ from cmif.errors import (
     SchemaError,
     WireError,
 )
+from cmif.gateway.api.request import Request
 from cmif.gateway.checked import checked, safe_code
 from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, MAX_TOLD, SILENCE_S
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
+from cmif.types import Sampling
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import CODECS, CONTENT_TYPE, Frame
 from cmif.wire.session import SessionEncoder
@@ -73,6 +76,8 @@ class Upstream:
 
     ``model`` and ``vocab`` are the bundle's: the digest that both halves share, and the number of token ids.
     """
+
+    lane = "engine"
 
     def __init__(
         self,
@@ -139,6 +144,16 @@ class Upstream:
                 hint="Serve the server half of the same split.",
             )
         return {name: value for name, value in told.items() if type(value) in (int, bool)}
+
+    async def answer(
+        self, prepared: Prepared, _request: Request, sampling: Sampling
+    ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
+        """:meth:`generate` for one answer to a prepared request."""
+        conversation = prepared.conversation
+        frame = Frame(self._model, prepared.rows, sampling, conversation.salt)
+        async with aclosing(self.generate(frame, conversation.before, conversation.turn)) as events:
+            async for event in events:
+                yield event
 
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes
