@@ -6,12 +6,11 @@ import csv
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmif.cli.options import policy_of, state_dir
+from cmif.cli.options import policy_of
 
 
 class By(StrEnum):
@@ -29,7 +28,7 @@ class Format(StrEnum):
 
 
 def ledger(
-    state: Annotated[Path | None, typer.Option(help="The gateway's --state: a directory.")] = None,
+    state: Annotated[str | None, typer.Option(help="The gateway's --state.")] = None,
     by: Annotated[By, typer.Option(help="Whose accounts.")] = By.TENANT,
     policy: Annotated[
         str | None, typer.Option(help="The gateway's policy, to show what its budgets leave.")
@@ -37,12 +36,12 @@ def ledger(
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Show what was spent: epsilon by basic composition over the draws that were charged, the largest first."""
-    from cmif.gateway.store import open_store
+    from cmif.gateway.state import default_state, look_at
 
     chosen = None if policy is None else policy_of(policy)
     limits = {} if chosen is None else {By.TENANT: chosen.tenant_budget, By.USER: chosen.user_budget}
     limit = limits.get(by)
-    store = open_store(state_dir(state), must_exist=True)
+    store = look_at(state or default_state())
     rows = [
         {
             "tenant": a.tenant,

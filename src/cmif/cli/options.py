@@ -91,12 +91,5 @@ def steps() -> Iterator[Report]:
             bars.stop()
 
 
-def state_dir(given: Path | None) -> Path:
-    """Where a gateway keeps its ledger, readable by its user only."""
-    path = given or _base("XDG_STATE_HOME", ".local/state")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
-
-
 def _base(variable: str, fallback: str) -> Path:
     return Path(os.environ.get(variable) or Path.home() / fallback) / "cmif"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import secrets
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmif.attest.evidence import TeeKind
-from cmif.cli.options import default_split, policy_of, state_dir, steps
+from cmif.cli.options import default_split, policy_of, steps
 from cmif.errors import InputError
 from cmif.gateway.logs import LogFormat, configure
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from cmif.enclave.bundle import Bundle
 
@@ -137,7 +136,16 @@ def gateway(
     ] = "sensitive",
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    state: Annotated[Path | None, typer.Option(help="Directory of the ledger and the memo.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Of ledger and memo: a directory, or postgresql://... that several gateways share."
+        ),
+    ] = None,
+    enclave_key: Annotated[
+        Path | None,
+        typer.Option(help="With --state postgresql://...: the memo's key, the same file for all gateways."),
+    ] = None,
     tenants: Annotated[
         Path | None, typer.Option(help="TOML file of tenants and their keys' SHA-256.")
     ] = None,
@@ -207,11 +215,11 @@ def gateway(
     from cmif.gateway.app import Gateway
     from cmif.gateway.browsers import Browsers, is_loopback
     from cmif.gateway.bundles import open_bundle
-    from cmif.gateway.store import open_store
+    from cmif.gateway.state import default_state
+    from cmif.gateway.state import opened as opened_state
     from cmif.gateway.tenants import Tenants
     from cmif.gateway.upstream import Upstream, engine_context
     from cmif.listen import bind, run, tls_from_files
-    from cmif.privacy.accounting import Budget
 
     configure(log_format)
     _require_apart(
@@ -226,9 +234,6 @@ def gateway(
         log.warning("without --tenants everybody who reaches this address is served")
     chosen = policy_of(policy)
     known = Tenants.open(tenants)
-    folder = state_dir(state)
-    budget = Budget(chosen.tenant_budget, chosen.user_budget, chosen.conversation_budget)
-    store = open_store(folder, budget)
 
     page = [bind("127.0.0.1", ui)] if ui is not None else []
     shown: dict[str, str] = {}
@@ -254,24 +259,21 @@ def gateway(
             shown["ui"] = add_page(app, made, store, page[0], keyed=tenants is not None)
         return app
 
-    if sealed is not None:
-        from cmif.cli.attested import Sealed, attested
+    opening = opened_state(state or default_state(), chosen, enclave_key, in_tee=sealed is not None)
+    with opening as (store, key):
+        if sealed is not None:
+            from cmif.cli.attested import Sealed, attested
 
-        asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
-        app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
-        run(app, bind(host, port), told, tls=context, **_STOPPING)
-        return
-    opened = open_bundle(bundle or default_split("client") / "client")
-    serves = build(opened, _enclave_key(folder / "enclave.key"), engine_tls)
-    told = {"serves": "gateway", "policy": chosen.level.value, "model": name or opened.manifest.name, **shown}
-    run(
-        serves,
-        bind(host, port),
-        told,
-        tls=serving,
-        also=page,
-        **_STOPPING,
-    )
+            asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
+            served: ASGIApp
+            served, serving, told = attested(
+                asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build
+            )
+        else:
+            half = open_bundle(bundle or default_split("client") / "client")
+            served = build(half, key, engine_tls)
+            told = {"serves": "gateway", "policy": chosen.level.value, "model": name or half.manifest.name}
+        run(served, bind(host, port), told | shown, tls=serving, also=page, **_STOPPING)
 
 
 _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
@@ -294,18 +296,3 @@ def _require_apart(
         raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
     if any(to_engine) and not engine.startswith("https://"):
         raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")
-
-
-def _enclave_key(path: Path) -> bytes:
-    """Outside a TEE the memo's key lies beside the ledger, for its user only; inside one it is sealed (`start`)."""
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    key = path.read_bytes()
-    if len(key) != 32:
-        raise InputError(
-            "The enclave key beside the ledger is damaged.", hint="Use a fresh --state directory."
-        )
-    return key
