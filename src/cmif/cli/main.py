@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cmif.cli import attest, certify, detect, ledger, provider, serve, show
+from cmif.cli import attest, certify, detect, ledger, provider, serve, show, tenants
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
@@ -35,6 +35,7 @@ app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
 app.add_typer(detect.app, name="detect")
+app.add_typer(tenants.app, name="tenants")
 
 
 def main() -> None:

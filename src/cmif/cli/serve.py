@@ -147,7 +147,10 @@ def gateway(
         typer.Option(help="With --state postgresql://...: the memo's key, the same file for all gateways."),
     ] = None,
     tenants: Annotated[
-        Path | None, typer.Option(help="TOML file of tenants and their keys' SHA-256.")
+        str | None,
+        typer.Option(
+            help="TOML file of tenants and their keys' SHA-256, or `state`: those of `cmif tenants`."
+        ),
     ] = None,
     wire: Annotated[
         str, typer.Option(help="Codec of the rows: bf16, int8 or fp8, each optionally +zstd.")
@@ -217,13 +220,18 @@ def gateway(
     from cmif.gateway.bundles import open_bundle
     from cmif.gateway.state import default_state
     from cmif.gateway.state import opened as opened_state
-    from cmif.gateway.tenants import Tenants
+    from cmif.gateway.tenants import Anyone, FileTenants, LedgerTenants, Tenants
     from cmif.gateway.upstream import Upstream, engine_context
     from cmif.listen import bind, run, tls_from_files
 
     configure(log_format)
     _require_apart(
-        sealed, engine, tls_name, (tls_certificate, tls_key), (engine_ca, engine_certificate, engine_key)
+        sealed,
+        engine,
+        tenants,
+        tls_name,
+        (tls_certificate, tls_key),
+        (engine_ca, engine_certificate, engine_key),
     )
     if ui is not None and (sealed is not None or tls_certificate is not None):
         raise InputError("--ui is for a gateway on your own machine, without --sealed or --tls-certificate.")
@@ -233,7 +241,6 @@ def gateway(
     if browsers.keyless and not browsers.loopback:
         log.warning("without --tenants everybody who reaches this address is served")
     chosen = policy_of(policy)
-    known = Tenants.open(tenants)
 
     page = [bind("127.0.0.1", ui)] if ui is not None else []
     shown: dict[str, str] = {}
@@ -250,6 +257,7 @@ def gateway(
         rows_for = oblivious_rows(opened.rows) if oblivious else embed
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
+        upstream.metrics.watch(store)
         names = (name or opened.manifest.name, *(alias or ()))
         made = Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names)
         app = made.app()
@@ -261,11 +269,16 @@ def gateway(
 
     opening = opened_state(state or default_state(), chosen, enclave_key, in_tee=sealed is not None)
     with opening as (store, key):
+        served: ASGIApp
+        known: Tenants
+        if tenants is None:
+            known = Anyone()
+        else:
+            known = LedgerTenants(store) if tenants == "state" else FileTenants(Path(tenants))
         if sealed is not None:
             from cmif.cli.attested import Sealed, attested
 
             asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
-            served: ASGIApp
             served, serving, told = attested(
                 asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build
             )
@@ -283,16 +296,21 @@ _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
 def _require_apart(
     sealed: Path | None,
     engine: str,
+    tenants: str | None,
     tls_names: list[str] | None,
     serving: tuple[Path | None, ...],
     to_engine: tuple[Path | None, ...],
 ) -> None:
-    """Raises :class:`InputError` for TLS options that this start would not use: they must not look as if they held."""
+    """Raises :class:`InputError` for options that this start would not hold to: they must not look as if they held."""
     if sealed is None and tls_names:
         raise InputError("--tls-name is for --sealed.", hint="Give --tls-certificate and --tls-key instead.")
     if sealed is not None and any(serving):
         raise InputError("With --sealed the TLS key is made in the TEE.", hint="Give --tls-name instead.")
     if sealed is not None and any(to_engine):
         raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
+    if sealed is not None and tenants == "state":
+        raise InputError(
+            "With --sealed the tenants are a file of the measured image: whoever has the host writes --state."
+        )
     if any(to_engine) and not engine.startswith("https://"):
         raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")

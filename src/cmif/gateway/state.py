@@ -70,16 +70,16 @@ def default_state() -> str:
     return str(Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "cmif")
 
 
-def look_at(state: str, *, make: bool = False, budget: Budget | None = None) -> Ledger:
+def look_at(state: str, *, make: bool = False) -> Ledger:
     """The ledger for a command beside the gateways. Raises :class:`InputError`, without ``make`` also where none is."""
     if is_shared(state):
-        return _postgres(state, budget, {})
-    path = Path(state) / _LEDGER
+        return _postgres(state, None, {})
+    path = (directory(Path(state)) if make else Path(state)) / _LEDGER
     if not make and not path.is_file():
         raise InputError(
             "There is no ledger in that state directory.", hint="Give the gateway's own --state."
         )
-    return SqliteStore(path, budget)
+    return SqliteStore(path)
 
 
 def _postgres(url: str, budget: Budget | None, terms: Mapping[str, bytes]) -> Ledger:
