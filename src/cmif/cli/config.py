@@ -19,14 +19,16 @@ ENVIRONMENT = "CMIF"
 
 def forget_service_links() -> None:
     """Kubernetes tells every container the address of a service `cmif-gateway` in ``CMIF_GATEWAY_PORT``."""
-    for name in [n for n, value in os.environ.items() if n.startswith(ENVIRONMENT) and value.startswith("tcp://")]:
+    for name in [
+        n for n, value in os.environ.items() if n.startswith(ENVIRONMENT) and value.startswith("tcp://")
+    ]:
         del os.environ[name]
 
 
 def read(path: Path, context: Any) -> dict[str, Any]:
     """The file's tables as click's ``default_map`` of ``context``, the root's.
 
-    Raises :class:`InputError` for what is no TOML, and for any name that is no option: it may have been meant to protect.
+    Raises :class:`InputError` for what is no TOML, and for a name that is no option: it may have been meant to protect.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))

@@ -37,6 +37,8 @@ def policy_of(given: str) -> Policy:
         raise InputError(f"--policy is neither one of {', '.join(Level)} nor a TOML file.")
     try:
         return Policy.parse(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read ({type(error).__name__}).") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path.name} is not TOML: {error}.") from None
 

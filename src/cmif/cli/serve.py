@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from cmif.attest.evidence import TeeKind
 from cmif.cli.options import default_split, policy_of, steps
 from cmif.errors import InputError
-from cmif.gateway.logs import LogFormat, configure
+from cmif.gateway.logs import LogFormat, LogLevel, configure
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +44,10 @@ class Law(StrEnum):
 
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Format = Annotated[LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")]
+Level = Annotated[
+    LogLevel, typer.Option(help="The least that is logged; debug adds health checks and scrapes.")
+]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
 
@@ -106,6 +111,8 @@ def serve(
         Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
     served = body or default_split("server") / "server"
@@ -121,7 +128,7 @@ def serve(
 
     from cmif.engine.app import serve as serve_body
 
-    configure()
+    configure(log_format, log_level)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     serve_body(served, host=host, port=port, device=device, certificate=tls_certificate, key=tls_key)
 
@@ -206,9 +213,8 @@ def gateway(
             help="Port on this machine of a page that shows what happens; 0 picks a free one.", min=0, max=65535
         ),
     ] = None,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
-    ] = LogFormat.TEXT,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
     from cmif.enclave.embed import embed
@@ -224,7 +230,7 @@ def gateway(
     from cmif.gateway.upstream import Upstream, engine_context
     from cmif.listen import bind, run, tls_from_files
 
-    configure(log_format)
+    configure(log_format, log_level)
     _require_apart(
         sealed,
         engine,

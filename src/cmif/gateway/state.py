@@ -115,8 +115,8 @@ def held(folder: Path) -> Generator[None, None, None]:
         ) from None
     try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock is no system call that Gramine has
+        except (BlockingIOError, PermissionError):
             raise InputError(
                 "Another gateway uses this state directory.",
                 hint="Stop it first; several gateways share a --state postgresql://...",
