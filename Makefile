@@ -58,7 +58,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,attest,demo,postgres,dev]' -e ./lab -e ./simulated-tee
+	$(PIP) -e '.[server,attest,demo,postgres,otel,dev]' -e ./lab -e ./simulated-tee
 	$(MODEL)
 	touch $@ $(VENV)/.demo
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from cmif.enclave.bundle import Bundle
+    from cmif.gateway.traces import Spans
 
 log = logging.getLogger("cmif.gateway")
 
@@ -215,6 +217,12 @@ def gateway(
     ] = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="An OpenTelemetry collector, http(s)://host:4318: a span a request, without content."
+        ),
+    ] = None,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only embeddings of sanitised text out."""
     from cmif.enclave.embed import embed
@@ -247,6 +255,7 @@ def gateway(
     if browsers.keyless and not browsers.loopback:
         log.warning("without --tenants everybody who reaches this address is served")
     chosen = policy_of(policy)
+    spans = None if otlp is None else _spans_to(otlp)
 
     page = [bind("127.0.0.1", ui)] if ui is not None else []
     shown: dict[str, str] = {}
@@ -264,6 +273,8 @@ def gateway(
         pipeline = Pipeline(opened, chosen, detectors_for(chosen), store, key, rows_for)
         upstream = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
         upstream.metrics.watch(store)
+        if spans is not None:
+            upstream.metrics.tell(spans)
         names = (name or opened.manifest.name, *(alias or ()))
         made = Gateway(pipeline, upstream, known, ready, routes, label, admit, browsers, names)
         app = made.app()
@@ -274,7 +285,7 @@ def gateway(
         return app
 
     opening = opened_state(state or default_state(), chosen, enclave_key, in_tee=sealed is not None)
-    with opening as (store, key):
+    with opening as (store, key), nullcontext() if spans is None else closing(spans):
         served: ASGIApp
         known: Tenants
         if tenants is None:
@@ -293,6 +304,19 @@ def gateway(
             served = build(half, key, engine_tls)
             told = {"serves": "gateway", "policy": chosen.level.value, "model": name or half.manifest.name}
         run(served, bind(host, port), told | shown, tls=serving, also=page, **_STOPPING)
+
+
+def _spans_to(collector: str) -> Spans:
+    if not collector.startswith(("http://", "https://")):
+        raise InputError("--otlp must be http(s)://host:port.")
+    try:
+        from cmif.gateway.traces import Spans
+    except ImportError:
+        raise InputError(
+            "--otlp needs OpenTelemetry, which is not installed.",
+            hint="Run: pip install 'cmif-gateway[otel]'",
+        ) from None
+    return Spans.to(collector)
 
 
 _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}

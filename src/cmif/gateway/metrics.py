@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,6 +25,10 @@ from prometheus_client.registry import Collector
 
 from cmif.errors import LedgerError
 from cmif.gateway.ledger import Ledger, budgets_left
+from cmif.gateway.logs import Note
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from cmif.gateway.traces import Spans
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
 
@@ -37,6 +42,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._spans: Spans | None = None
         self.requests = Counter(
             "cmif_requests_total",
             "Requests answered, by route and status.",
@@ -86,6 +92,19 @@ class Metrics:
     def watch(self, ledger: Ledger) -> None:
         """Tell what is left of the budgets in ``ledger``, as of each scrape: other gateways may spend of them too."""
         self.registry.register(_BudgetsLeft(ledger))
+
+    def tell(self, spans: Spans) -> None:
+        """Make a span of each request as well."""
+        self._spans = spans
+
+    def request(self, note: Note) -> None:
+        """One request that has ended."""
+        self.requests.labels(note.route, str(note.status)).inc()
+        self.duration.labels(note.route).observe(note.ms / 1e3)
+        self.tokens.labels("prompt").inc(note.prompt_tokens)
+        self.tokens.labels("completion").inc(note.completion_tokens)
+        if self._spans is not None:
+            self._spans.add(note)
 
     def steps(self, watch: Stopwatch) -> None:
         """One request's steps into their histogram."""
