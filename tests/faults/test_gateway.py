@@ -18,7 +18,8 @@ import pytest
 
 from cmif.enclave.words import is_stopword
 from cmif.gateway.bundles import open_bundle
-from cmif.gateway.store import Account, SqliteStore
+from cmif.gateway.ledger import Account
+from cmif.gateway.store import SqliteStore
 from cmif.types import WordClass
 from tests.servers import RecordingProxy, engine, gateway
 

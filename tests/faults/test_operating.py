@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import json
 import os
 import secrets
@@ -10,8 +11,11 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -42,6 +46,29 @@ def metrics(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
+@contextmanager
+def _collector() -> Iterator[tuple[str, list[bytes]]]:
+    """An OpenTelemetry collector: its URL, and the bodies that it was sent."""
+    bodies: list[bytes] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.server_port}", bodies
+    finally:
+        listening.shutdown()
+        listening.server_close()
+
+
 def test_no_canary_of_a_request_is_in_logs_metrics_or_files(
     tiny_split: Path,
     tiny_engine: dict[str, Any],
@@ -49,6 +76,7 @@ def test_no_canary_of_a_request_is_in_logs_metrics_or_files(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp", reason="needs the extra `otel`")
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -76,14 +104,20 @@ def test_no_canary_of_a_request_is_in_logs_metrics_or_files(
             "max_tokens": 2,
         }
 
-    with gateway(
-        tiny_split, tiny_engine["url"], tmp_path / "state", "--policy", "content", "--log-format", "json"
-    ) as told:
+    options = ("--policy", "content", "--log-format", "json", "--log-level", "debug")
+    with (
+        _collector() as (collector, traced),
+        gateway(
+            tiny_split, tiny_engine["url"], tmp_path / "state", *options, "--otlp", collector
+        ) as told,
+    ):
         url = told["url"]
         for stream in (False, True) * 3:
             body = json.dumps({**chat(), "tools": None, "stream": stream}).encode()  # the tiny context has no room
             extra = {
                 "x-cmif-conversation": canary(),
+                "tracestate": f"x={canary()}",
+                "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
                 "user-agent": canary(),
                 "authorization": f"Bearer {canary()}",
             }
@@ -105,7 +139,9 @@ def test_no_canary_of_a_request_is_in_logs_metrics_or_files(
     assert {line["tenant"] for line in requests} == {"default", ""}
     assert any(line["epsilon"] > 0 and line["prompt_tokens"] > 0 for line in requests)
     kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
-    everything = (out + err + seen).encode().lower() + kept.lower()
+    spans = b"".join(traced)
+    assert spans.count(b"cmif.epsilon") > 30  # as many as there were requests
+    everything = (out + err + seen).encode().lower() + kept.lower() + spans.lower()
     assert [one for one in planted if one.encode() in everything] == []
 
 

@@ -6,12 +6,11 @@ import csv
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmif.cli.options import policy_of, state_dir
+from cmif.cli.options import policy_of
 
 
 class By(StrEnum):
@@ -29,7 +28,7 @@ class Format(StrEnum):
 
 
 def ledger(
-    state: Annotated[Path | None, typer.Option(help="The gateway's --state: a directory.")] = None,
+    state: Annotated[str | None, typer.Option(help="The gateway's --state.")] = None,
     by: Annotated[By, typer.Option(help="Whose accounts.")] = By.TENANT,
     policy: Annotated[
         str | None, typer.Option(help="The gateway's policy, to show what its budgets leave.")
@@ -37,19 +36,27 @@ def ledger(
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Show what was spent: epsilon by basic composition over the draws that were charged, the largest first."""
-    from cmif.gateway.store import open_store
+    from cmif.gateway.ledger import Account
+    from cmif.gateway.state import default_state, look_at
+    from cmif.privacy.accounting import Budget
 
     chosen = None if policy is None else policy_of(policy)
-    limits = {} if chosen is None else {By.TENANT: chosen.tenant_budget, By.USER: chosen.user_budget}
-    limit = limits.get(by)
-    store = open_store(state_dir(state), must_exist=True)
+    budget = Budget() if chosen is None else Budget(chosen.tenant_budget, chosen.user_budget)
+    store = look_at(state or default_state())
+    known = {tenant.name: tenant.limits(budget) for tenant in store.tenants()}
+
+    def left(account: Account) -> float | None:
+        limits = known.get(account.tenant, budget)
+        limit = {By.TENANT: limits.tenant, By.USER: limits.user}.get(by)
+        return None if limit is None else max(limit - account.epsilon, 0.0)
+
     rows = [
         {
             "tenant": a.tenant,
             "name": a.name,
             "draws": a.draws,
             "epsilon": a.epsilon,
-            "left": None if limit is None else max(limit - a.epsilon, 0.0),
+            "left": left(a),
         }
         for a in store.accounts(by.value)
     ]

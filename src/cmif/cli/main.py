@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from cmif.cli import attest, certify, detect, ledger, provider, serve, show
+from cmif import __version__
+from cmif.cli import attest, certify, detect, ledger, provider, serve, show, tenants
+from cmif.cli.config import ENVIRONMENT, forget_service_links, read
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
@@ -19,11 +23,33 @@ _SERVER = {
 app = typer.Typer(
     name="cmif",
     cls=Commands,
-    help="Confidential LLM inference: private text stays with you, every later layer runs on GPUs you need not trust.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": ENVIRONMENT},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cmif {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with a table of options for each command.")
+    ] = None,
+) -> None:
+    """Confidential LLM inference: private text stays with you, every later layer runs on GPUs you need not trust."""
+    if config is not None:
+        context.default_map = read(config, context)
+
+
 app.command()(serve.split)
 app.command()(serve.serve)
 app.command()(serve.gateway)
@@ -35,10 +61,12 @@ app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
 app.add_typer(detect.app, name="detect")
+app.add_typer(tenants.app, name="tenants")
 
 
 def main() -> None:
     """Exit status: 0 done, 1 failed or refused, 2 wrong input."""
+    forget_service_links()
     try:
         app()
     except CmifError as error:

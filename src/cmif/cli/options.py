@@ -37,6 +37,8 @@ def policy_of(given: str) -> Policy:
         raise InputError(f"--policy is neither one of {', '.join(Level)} nor a TOML file.")
     try:
         return Policy.parse(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read ({type(error).__name__}).") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path.name} is not TOML: {error}.") from None
 
@@ -89,13 +91,6 @@ def steps() -> Iterator[Report]:
     finally:
         if bars.live.is_started:
             bars.stop()
-
-
-def state_dir(given: Path | None) -> Path:
-    """Where a gateway keeps its ledger, readable by its user only."""
-    path = given or _base("XDG_STATE_HOME", ".local/state")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
 
 
 def _base(variable: str, fallback: str) -> Path:

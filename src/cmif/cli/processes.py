@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,17 +14,22 @@ from urllib.parse import urlsplit
 
 from cmif.errors import CmifError
 
+_OPTIONS = ("CMIF_CONFIG", "CMIF_GATEWAY_", "CMIF_SERVE_")
+
 
 @contextmanager
 def server(
     *arguments: str, environment: dict[str, str] | None = None, log: IO[bytes] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "port" and "pid" added.
+    """Run ``cmif ARGUMENTS`` until the block ends; yields its ready line with "port" and "pid" added. ``environment``
+    None is ours, without the options that it may hold for a user's own servers.
 
     Raises :class:`CmifError` if the process ends without becoming ready; what it said is in ``log``, or on our
     standard error.
     """
     command: Sequence[str] = [sys.executable, "-m", "cmif", *arguments]
+    if environment is None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OPTIONS)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log, text=True, env=environment
     )

@@ -48,6 +48,14 @@ def accounts(rows: list[dict[str, Any]]) -> None:
     Console().print(grid if rows else "Nothing was charged yet.")
 
 
+def tenants(rows: list[dict[str, Any]]) -> None:
+    grid = Grid("tenant", "keys", "budget", "of an end user", "epsilon spent", box=None, padding=(0, 2))
+    for row in rows:
+        own = ("policy's" if row[name] is None else f"{row[name]:g}" for name in ("budget", "user_budget"))
+        grid.add_row(row["tenant"], " ".join(row["keys"]) or "revoked", *own, f"{row['spent']:g}")
+    Console().print(grid if rows else "No tenant was added yet.")
+
+
 class Demonstration:
     """The demonstration as it happens: an answer streams in, then stands below what the engine saw and wrote."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmif.attest.evidence import TeeKind
-from cmif.cli.options import default_split, policy_of, state_dir, steps
+from cmif.cli.options import default_split, policy_of, steps
 from cmif.errors import InputError
-from cmif.gateway.logs import LogFormat, configure
+from cmif.gateway.logs import LogFormat, LogLevel, configure
 
 if TYPE_CHECKING:
     import ssl
 
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from cmif.enclave.bundle import Bundle
+    from cmif.gateway.traces import Spans
 
 log = logging.getLogger("cmif.gateway")
 
@@ -51,6 +53,10 @@ class Law(StrEnum):
 
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Format = Annotated[LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")]
+Level = Annotated[
+    LogLevel, typer.Option(help="The least that is logged; debug adds health checks and scrapes.")
+]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
 
@@ -114,6 +120,8 @@ def serve(
         Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
     served = body or default_split("server") / "server"
@@ -129,7 +137,7 @@ def serve(
 
     from cmif.engine.app import serve as serve_body
 
-    configure()
+    configure(log_format, log_level)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     serve_body(served, host=host, port=port, device=device, certificate=tls_certificate, key=tls_key)
 
@@ -155,9 +163,21 @@ def gateway(
     ] = "sensitive",
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    state: Annotated[Path | None, typer.Option(help="Directory of the ledger and the memo.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Of ledger and memo: a directory, or postgresql://... that several gateways share."
+        ),
+    ] = None,
+    enclave_key: Annotated[
+        Path | None,
+        typer.Option(help="With --state postgresql://...: the memo's key, the same file for all gateways."),
+    ] = None,
     tenants: Annotated[
-        Path | None, typer.Option(help="TOML file of tenants and their keys' SHA-256.")
+        str | None,
+        typer.Option(
+            help="TOML file of tenants and their keys' SHA-256, or `state`: those of `cmif tenants`."
+        ),
     ] = None,
     wire: Annotated[
         str, typer.Option(help="Codec of the rows: bf16, int8 or fp8, each optionally +zstd.")
@@ -213,9 +233,14 @@ def gateway(
             help="Port on this machine of a page that shows what happens; 0 picks a free one.", min=0, max=65535
         ),
     ] = None,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")
-    ] = LogFormat.TEXT,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="An OpenTelemetry collector, http(s)://host:4318: a span a request, without content."
+        ),
+    ] = None,
 ) -> None:
     """Run the gateway: an OpenAI-compatible API that lets only sanitised text out, as embeddings."""
     from cmif.enclave.embed import embed
@@ -225,16 +250,21 @@ def gateway(
     from cmif.gateway.app import Gateway
     from cmif.gateway.browsers import Browsers, is_loopback
     from cmif.gateway.bundles import open_bundle
-    from cmif.gateway.store import open_store
-    from cmif.gateway.tenants import Tenants
+    from cmif.gateway.state import default_state
+    from cmif.gateway.state import opened as opened_state
+    from cmif.gateway.tenants import Anyone, FileTenants, LedgerTenants, Tenants
     from cmif.gateway.text_api import TextApi, read_key
     from cmif.gateway.upstream import Upstream, engine_context
     from cmif.listen import bind, run, tls_from_files
-    from cmif.privacy.accounting import Budget
 
-    configure(log_format)
+    configure(log_format, log_level)
     _require_apart(
-        sealed, engine, tls_name, (tls_certificate, tls_key), (engine_ca, engine_certificate, engine_key)
+        sealed,
+        engine,
+        tenants,
+        tls_name,
+        (tls_certificate, tls_key),
+        (engine_ca, engine_certificate, engine_key),
     )
     if ui is not None and (sealed is not None or tls_certificate is not None):
         raise InputError("--ui is for a gateway on your own machine, without --sealed or --tls-certificate.")
@@ -246,10 +276,7 @@ def gateway(
     if browsers.keyless and not browsers.loopback:
         log.warning("without --tenants everybody who reaches this address is served")
     chosen = policy_of(policy)
-    known = Tenants.open(tenants)
-    folder = state_dir(state)
-    budget = Budget(chosen.tenant_budget, chosen.user_budget, chosen.conversation_budget)
-    store = open_store(folder, budget)
+    spans = None if otlp is None else _spans_to(otlp)
 
     page = [bind("127.0.0.1", ui)] if ui is not None else []
     shown: dict[str, str] = {}
@@ -270,6 +297,9 @@ def gateway(
             to = TextApi(engine, upstream_model or "", opened.tokeniser, api_key, tls)
         else:
             to = Upstream(engine, opened.manifest.model, opened.manifest.vocab, wire, tls)
+        to.metrics.watch(store)
+        if spans is not None:
+            to.metrics.tell(spans)
         names = (name or opened.manifest.name, *(alias or ()))
         made = Gateway(pipeline, to, known, ready, routes, label, admit, browsers, names)
         app = made.app()
@@ -279,30 +309,44 @@ def gateway(
             shown["ui"] = add_page(app, made, store, page[0], keyed=tenants is not None)
         return app
 
-    if sealed is not None:
-        from cmif.cli.attested import Sealed, attested
+    opening = opened_state(state or default_state(), chosen, enclave_key, in_tee=sealed is not None)
+    with opening as (store, key), nullcontext() if spans is None else closing(spans):
+        served: ASGIApp
+        known: Tenants
+        if tenants is None:
+            known = Anyone()
+        else:
+            known = LedgerTenants(store) if tenants == "state" else FileTenants(Path(tenants))
+        if sealed is not None:
+            from cmif.cli.attested import Sealed, attested
 
-        asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
-        app, context, told = attested(asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build)
-        run(app, bind(host, port), told, tls=context, **_STOPPING)
-        return
-    opened = open_bundle(bundle or default_split("client") / "client")
-    serves = build(opened, _enclave_key(folder / "enclave.key"), engine_tls)
-    told = {
-        "serves": "gateway",
-        "policy": chosen.level.value,
-        "model": name or opened.manifest.name,
-        "upstream": upstream.value,
-        **shown,
-    }
-    run(
-        serves,
-        bind(host, port),
-        told,
-        tls=serving,
-        also=page,
-        **_STOPPING,
-    )
+            asked = Sealed.parse(sealed, provider, provider_key, tee, collateral, chain)
+            served, serving, told = attested(
+                asked, engine, chosen, wire, oblivious, tuple(tls_name or ()), build
+            )
+        else:
+            half = open_bundle(bundle or default_split("client") / "client")
+            served = build(half, key, engine_tls)
+            told = {
+                "serves": "gateway",
+                "policy": chosen.level.value,
+                "model": name or half.manifest.name,
+                "upstream": upstream.value,
+            }
+        run(served, bind(host, port), told | shown, tls=serving, also=page, **_STOPPING)
+
+
+def _spans_to(collector: str) -> Spans:
+    if not collector.startswith(("http://", "https://")):
+        raise InputError("--otlp must be http(s)://host:port.")
+    try:
+        from cmif.gateway.traces import Spans
+    except ImportError:
+        raise InputError(
+            "--otlp needs OpenTelemetry, which is not installed.",
+            hint="Run: pip install 'cmif-gateway[otel]'",
+        ) from None
+    return Spans.to(collector)
 
 
 _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
@@ -312,17 +356,22 @@ _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
 def _require_apart(
     sealed: Path | None,
     engine: str,
+    tenants: str | None,
     tls_names: list[str] | None,
     serving: tuple[Path | None, ...],
     to_engine: tuple[Path | None, ...],
 ) -> None:
-    """Raises :class:`InputError` for TLS options that this start would not use: they must not look as if they held."""
+    """Raises :class:`InputError` for options that this start would not hold to: they must not look as if they held."""
     if sealed is None and tls_names:
         raise InputError("--tls-name is for --sealed.", hint="Give --tls-certificate and --tls-key instead.")
     if sealed is not None and any(serving):
         raise InputError("With --sealed the TLS key is made in the TEE.", hint="Give --tls-name instead.")
     if sealed is not None and any(to_engine):
         raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
+    if sealed is not None and tenants == "state":
+        raise InputError(
+            "With --sealed the tenants are a file of the measured image: whoever has the host writes --state."
+        )
     if any(to_engine) and not engine.startswith("https://"):
         raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")
 
@@ -337,18 +386,3 @@ def _require_lane(lane: Lane, model: str | None, key: Path | None, sealed: Path 
         raise InputError("--upstream text needs --upstream-model, the API's name for its model.")
     if sealed is not None:
         raise InputError("With --sealed the provider's grant names engines, which are sent embeddings.")
-
-
-def _enclave_key(path: Path) -> bytes:
-    """Outside a TEE the memo's key lies beside the ledger, for its user only; inside one it is sealed (`start`)."""
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    key = path.read_bytes()
-    if len(key) != 32:
-        raise InputError(
-            "The enclave key beside the ledger is damaged.", hint="Use a fresh --state directory."
-        )
-    return key

@@ -116,11 +116,11 @@ class Gateway:
                 reasons = self._ready()
                 if reasons:
                     raise NotReadyError("This gateway is not ready.", hint="; ".join(reasons))
-                note.tenant = self._tenants.identify(authorisation(request.headers))
+                with self._ledger.watched():
+                    note.tenant = await self._tenants.identify(authorisation(request.headers))
                 if request.method == "POST":
                     self._admit()
-                with self._ledger.watched():
-                    return await handler(request, note.tenant)
+                return await handler(request, note.tenant)
             except CmifError as error:
                 return error_response(error)
             except ClientDisconnect:
@@ -134,7 +134,8 @@ class Gateway:
     def _answers(self, route: Surface) -> Callable[[HttpRequest, str], Awaitable[Response]]:
         async def answer(http: HttpRequest, tenant: str) -> Response:
             try:
-                return await self._answer(http, tenant, route)
+                with self._ledger.watched():
+                    return await self._answer(http, tenant, route)
             except CmifError as error:
                 return route.refusal(error)
 
@@ -258,7 +259,7 @@ class Gateway:
         return JSONResponse(told, status_code=503 if reasons else 200)
 
     async def _metrics(self, _request: HttpRequest) -> Response:
-        return Response(self.metrics.render(), media_type=CONTENT_TYPE)
+        return Response(await asyncio.to_thread(self.metrics.render), media_type=CONTENT_TYPE)
 
 
 async def _alive(_request: HttpRequest) -> Response:

@@ -19,6 +19,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @dataclass
 class Note:
     """What is known of one request. ``route`` is a template of the route table; ``tenant`` "" before authentication."""
@@ -69,12 +76,14 @@ class _Text(logging.Formatter):
         return f"{_utc(record.created)} {record.name} {record.levelname} {_message(record)}"
 
 
-def configure(form: LogFormat = LogFormat.TEXT) -> None:
-    """Send everything of level INFO and above to standard error in ``form``. Tracebacks are not printed: the values in
-    an exception may be a user's text."""
+def configure(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> None:
+    """Send everything from ``level`` up to standard error in ``form``; of libraries never DEBUG, and no traceback:
+    both may hold a user's text."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if form is LogFormat.JSON else _Text())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("cmif").setLevel(least)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,6 +20,15 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from cmif.errors import LedgerError
+from cmif.gateway.ledger import Ledger, budgets_left
+from cmif.gateway.logs import Note
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from cmif.gateway.traces import Spans
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
 
@@ -32,6 +42,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._spans: Spans | None = None
         self.requests = Counter(
             "cmif_requests_total",
             "Requests answered, by route and status.",
@@ -60,9 +71,6 @@ class Metrics:
         self.epsilon = Counter(
             "cmif_epsilon_spent_total", "Privacy loss charged.", ["tenant"], registry=registry
         )
-        self.budget_left = Gauge(
-            "cmif_epsilon_budget_left", "What the tenant may still spend.", ["tenant"], registry=registry
-        )
         self.restored = Counter(
             "cmif_values_restored_total", "Surrogates turned into originals in answers.", registry=registry
         )
@@ -81,14 +89,43 @@ class Metrics:
             "cmif_engine_received_bytes_total", "Bytes of answers from the engine.", registry=registry
         )
 
+    def watch(self, ledger: Ledger) -> None:
+        """Tell what is left of the budgets in ``ledger``, as of each scrape: other gateways may spend of them too."""
+        self.registry.register(_BudgetsLeft(ledger))
+
+    def tell(self, spans: Spans) -> None:
+        """Make a span of each request as well."""
+        self._spans = spans
+
+    def request(self, note: Note) -> None:
+        """One request that has ended."""
+        self.requests.labels(note.route, str(note.status)).inc()
+        self.duration.labels(note.route).observe(note.ms / 1e3)
+        self.tokens.labels("prompt").inc(note.prompt_tokens)
+        self.tokens.labels("completion").inc(note.completion_tokens)
+        if self._spans is not None:
+            self._spans.add(note)
+
     def steps(self, watch: Stopwatch) -> None:
         """One request's steps into their histogram."""
         for name, ms in watch.steps_ms.items():
             self.step.labels(name).observe(ms / 1e3)
 
     def render(self) -> bytes:
-        """The text format 0.0.4 (:data:`CONTENT_TYPE`)."""
+        """May wait for the ledger. The text format 0.0.4 (:data:`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
+
+
+class _BudgetsLeft(Collector):
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[Metric]:
+        left = GaugeMetricFamily("cmif_epsilon_budget_left", "What may still be spent.", labels=["tenant"])
+        with suppress(LedgerError):  # the other metrics are told all the same
+            for tenant, epsilon in budgets_left(self._ledger).items():
+                left.add_metric([tenant], epsilon)
+        yield left
 
 
 class Stopwatch:

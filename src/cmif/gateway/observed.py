@@ -62,10 +62,6 @@ class Observed:
             self._metrics.in_flight.dec()
             note.route = self._templates.get(scope.get("endpoint"), _OTHER)
             note.status = note.status or 499  # it left before there was anything to answer
-            seconds = time.perf_counter() - started
-            note.ms = round(seconds * 1e3, 1)
-            self._metrics.requests.labels(note.route, str(note.status)).inc()
-            self._metrics.duration.labels(note.route).observe(seconds)
-            self._metrics.tokens.labels("prompt").inc(note.prompt_tokens)
-            self._metrics.tokens.labels("completion").inc(note.completion_tokens)
+            note.ms = round((time.perf_counter() - started) * 1e3, 1)
+            self._metrics.request(note)
             log.log(logging.DEBUG if note.route in _QUIET else logging.INFO, "%s", note)

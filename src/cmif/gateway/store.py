@@ -14,11 +14,11 @@ import sqlite3
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cmif.enclave.memo import Entry, Payer, Row
 from cmif.errors import InputError, LedgerError
+from cmif.gateway.ledger import Account, Tenant
 from cmif.privacy.accounting import NANO, Budget, nano
 
 _SCHEMA = """
@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY, node BLOB NOT NULL, key BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS entry_node ON entry (node, id);
+CREATE TABLE IF NOT EXISTS tenant (name TEXT PRIMARY KEY, budget REAL, user_budget REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tenant_key (digest TEXT PRIMARY KEY, tenant TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS total (
     tenant TEXT NOT NULL, kind TEXT NOT NULL, name BLOB NOT NULL, draws INTEGER NOT NULL, nano INTEGER NOT NULL,
     PRIMARY KEY (tenant, kind, name)
@@ -35,28 +37,18 @@ _ADD = (
     "INSERT INTO total VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
     "SET draws = draws + excluded.draws, nano = nano + excluded.nano"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What one account has spent: ``epsilon`` by basic composition over ``draws`` draws of the mechanism.
-
-    ``kind`` is "tenant", "user" or "node" (one step of a conversation); ``name`` is opaque, "" for a tenant's own.
-    """
-
-    tenant: str
-    kind: str
-    name: str
-    draws: int
-    epsilon: float
+_TENANT = (
+    "INSERT INTO tenant VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET budget = coalesce(excluded.budget, budget), "
+    "user_budget = coalesce(excluded.user_budget, user_budget)"
+)
 
 
 class SqliteStore:
-    """:class:`cmif.enclave.memo.Store` on disk. One connection, serialised by a lock; safe to share between threads."""
+    """:class:`cmif.gateway.ledger.Ledger` on disk. One connection behind a lock; safe to share between threads."""
 
     def __init__(self, path: Path | str, budget: Budget | None = None) -> None:
         """``budget`` None bounds nothing. Raises :class:`InputError` if ``path`` cannot be a ledger."""
-        self._budget = budget or Budget()
+        self.budget = budget or Budget()
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -105,7 +97,7 @@ class SqliteStore:
 
     def _charge(self, payer: Payer, spent: Mapping[bytes, tuple[int, int]]) -> None:
         draws, sum_ = (sum(column) for column in zip(*spent.values(), strict=True))
-        self._budget.admit(
+        self._limits(payer.tenant).admit(
             sum_,
             tenant_spent=self._spent(payer.tenant, "tenant", b""),
             user_spent=self._spent(payer.tenant, "user", payer.user.encode()) if payer.user else 0,
@@ -122,12 +114,42 @@ class SqliteStore:
         row = self._db.execute(query, (tenant, kind, name)).fetchone()
         return row[0] if row else 0
 
+    def _limits(self, name: str) -> Budget:
+        row = self._db.execute("SELECT budget, user_budget FROM tenant WHERE name = ?", (name,)).fetchone()
+        return Tenant(name, (), *row).limits(self.budget) if row else self.budget
+
     def accounts(self, kind: str) -> list[Account]:
         """Every account of a kind, the largest first."""
         query = "SELECT tenant, kind, name, draws, nano FROM total WHERE kind = ? ORDER BY nano DESC"
         with self._lock, _as_ledger_error():
             rows = self._db.execute(query, (kind,)).fetchall()
         return [Account(t, k, n.decode() if k == "user" else n.hex(), d, s / NANO) for t, k, n, d, s in rows]
+
+    def tenants(self) -> list[Tenant]:
+        """See :meth:`cmif.gateway.ledger.Ledger.tenants`."""
+        with self._lock, _as_ledger_error():
+            rows = self._db.execute("SELECT name, budget, user_budget FROM tenant ORDER BY name").fetchall()
+            keys = self._db.execute("SELECT tenant, digest FROM tenant_key ORDER BY digest").fetchall()
+        return [Tenant(name, tuple(d for t, d in keys if t == name), *limits) for name, *limits in rows]
+
+    def tenant_of(self, digest: str) -> str | None:
+        """See :meth:`cmif.gateway.ledger.Ledger.tenant_of`."""
+        with self._lock, _as_ledger_error():
+            row = self._db.execute("SELECT tenant FROM tenant_key WHERE digest = ?", (digest,)).fetchone()
+        return row[0] if row else None
+
+    def add_key(self, tenant: Tenant) -> None:
+        """See :meth:`cmif.gateway.ledger.Ledger.add_key`."""
+        with self._lock, _as_ledger_error(), self._transaction("FULL"):
+            self._db.execute(_TENANT, (tenant.name, tenant.budget, tenant.user_budget))
+            for digest in tenant.keys:
+                self._db.execute("INSERT INTO tenant_key VALUES (?, ?)", (digest, tenant.name))
+
+    def revoke(self, name: str, key: str) -> int:
+        """See :meth:`cmif.gateway.ledger.Ledger.revoke`."""
+        gone = "DELETE FROM tenant_key WHERE tenant = ? AND substr(digest, 1, ?) = ?"
+        with self._lock, _as_ledger_error(), self._transaction("FULL"):
+            return self._db.execute(gone, (name, len(key), key)).rowcount
 
     def close(self) -> None:
         with self._lock:
@@ -145,16 +167,6 @@ class SqliteStore:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-
-def open_store(folder: Path, budget: Budget | None = None, *, must_exist: bool = False) -> SqliteStore:
-    """The store of a gateway's state directory. ``must_exist``: refuse to make a new one (:class:`InputError`)."""
-    path = folder / "ledger.sqlite"
-    if must_exist and not path.is_file():
-        raise InputError(
-            "There is no ledger in that state directory.", hint="Give the gateway's own --state."
-        )
-    return SqliteStore(path, budget)
 
 
 @contextmanager

@@ -88,8 +88,12 @@ class Upstream:
         tls: ssl.SSLContext | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            named = False
+        if not named:
             raise InputError("The engine's URL must be http(s)://host:port.")
         if codec not in CODECS:
             raise InputError("--wire names an unknown codec.", hint=f"Known: {', '.join(CODECS)}.")

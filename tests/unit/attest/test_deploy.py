@@ -15,7 +15,7 @@ import pytest
 from cmif.attest.policy import Policy
 from cmif.cli.attested import read_provider_key
 from cmif.cli.options import policy_of
-from cmif.gateway.tenants import Tenants
+from cmif.gateway.tenants import Keys
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SOURCE = Path(__file__).parents[3] / "src"
@@ -92,7 +92,7 @@ def test_policy_examples_are_read(path: Path) -> None:
 def test_the_baked_in_configuration_is_read() -> None:
     assert read_provider_key(DEPLOY / "config/provider.key.pub") == bytes(32)
     assert policy_of(str(DEPLOY / "config/privacy.toml")).level == "sensitive"
-    assert Tenants.open(DEPLOY / "config/tenants.toml").by_digest
+    assert Keys.read(DEPLOY / "config/tenants.toml").by_digest
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -38,8 +38,8 @@ from cmif.gateway.app import Gateway
 from cmif.gateway.browsers import Browsers
 from cmif.gateway.exchange import Exchange
 from cmif.gateway.http import error_response, json_body
+from cmif.gateway.ledger import Ledger
 from cmif.gateway.metrics import Stopwatch
-from cmif.gateway.store import SqliteStore
 
 KEY = "x-cmif-page"
 _LONGEST = 20_000
@@ -194,7 +194,7 @@ class Page:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-def add_page(app: Starlette, gateway: Gateway, store: SqliteStore, bound: socket.socket, *, keyed: bool) -> str:
+def add_page(app: Starlette, gateway: Gateway, store: Ledger, bound: socket.socket, *, keyed: bool) -> str:
     """Serve the page of ``gateway`` on ``bound``, a further socket of its server; the address that opens it, once."""
     token, port = secrets.token_urlsafe(32), bound.getsockname()[1]
 
