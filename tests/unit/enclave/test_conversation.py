@@ -437,3 +437,49 @@ def test_candidates_that_a_client_shows_without_their_markup_go_back_as_candidat
     sent = chat.send("The fourth.")[1]
     assert surrogate not in sent
     assert "Whitfield" in html.unescape(re.sub(r"</?b>|\*", "", sent))
+
+
+XU_LI = [
+    ("my name is xu li, draft a letter", "Dear all, this letter is written for you by {}, with kind regards."),
+    ("sign it as xu li", "Done, {}."),
+    ("sign it as xu li", "Done, {}."),
+    ("and say xu li sends his love", "Done."),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "turns"),
+    [*((first, turns) for first in ("an answer", "another question") for turns in (1, 2, 3)),
+     *(("a question", turns) for turns in (2, 3, 4))],
+)  # fmt: skip
+def test_a_history_that_lost_its_beginning_keeps_what_was_private(bundle: Bundle, first: str, turns: int) -> None:
+    """Clients drop the oldest messages to fit a window, or rewrite a question above an answer that stays: nothing in
+    what is left says that the words are a name.
+    """
+    chat = Chat(bundle)
+    for asked, written in XU_LI[:turns]:
+        chat.send(asked)
+        surrogate = chat.sent_for("xu li")
+        chat.answer(written.format(surrogate))
+    asked, answered = chat.messages[-2:]
+    if first == "another question":
+        asked = {"role": "user", "content": "draft a letter"}
+    left = [answered] if first == "an answer" else [asked, answered]
+    sent = chat.send(messages=[*left, {"role": "user", "content": "once more for xu li, shorter"}])
+    assert not [text for text in sent if "xu li" in text.casefold()]
+    assert surrogate in sent[-1]
+
+
+def test_an_exchange_that_two_conversations_had_leads_to_neither(bundle: Bundle) -> None:
+    """Of two strangers who signed alike, none is given the other's memory: a value that nothing protects in the rest
+    of a history stays unknown, and no budget is shared.
+    """
+    store = SqliteStore(":memory:")
+    for first in ("Write to <private>xu li</private>.", "Write about <private>xu li</private>."):
+        chat = Chat(bundle, store=store)
+        chat.send(first)
+        chat.answer("ok.")
+        chat.send("sign it as xu li")
+        chat.answer(f"Done, {chat.sent_for('xu li')}.")
+    chat.send(messages=[*chat.messages[-2:], {"role": "user", "content": "Patient: Eleanor Whitfield"}])
+    assert len(chat.prepared.conversation._payer.path) == 2
