@@ -439,11 +439,11 @@ def test_candidates_that_a_client_shows_without_their_markup_go_back_as_candidat
     assert "Whitfield" in html.unescape(re.sub(r"</?b>|\*", "", sent))
 
 
-XU_LI = [
-    ("my name is xu li, draft a letter", "Dear all, this letter is written for you by {}, with kind regards."),
-    ("sign it as xu li", "Done, {}."),
-    ("sign it as xu li", "Done, {}."),
-    ("and say xu li sends his love", "Done."),
+LETTERS = [
+    ("my name is xu qiong, draft a letter", "Dear all, this letter is written for you by {}, with kind regards."),
+    ("sign it as xu qiong", "Done, {}."),
+    ("sign it as xu qiong", "Done, {}."),
+    ("and say xu qiong sends his love", "Done."),
 ]
 
 
@@ -457,16 +457,16 @@ def test_a_history_that_lost_its_beginning_keeps_what_was_private(bundle: Bundle
     what is left says that the words are a name.
     """
     chat = Chat(bundle)
-    for asked, written in XU_LI[:turns]:
+    for asked, written in LETTERS[:turns]:
         chat.send(asked)
-        surrogate = chat.sent_for("xu li")
+        surrogate = chat.sent_for("xu qiong")
         chat.answer(written.format(surrogate))
     asked, answered = chat.messages[-2:]
     if first == "another question":
         asked = {"role": "user", "content": "draft a letter"}
     left = [answered] if first == "an answer" else [asked, answered]
-    sent = chat.send(messages=[*left, {"role": "user", "content": "once more for xu li, shorter"}])
-    assert not [text for text in sent if "xu li" in text.casefold()]
+    sent = chat.send(messages=[*left, {"role": "user", "content": "once more for xu qiong, shorter"}])
+    assert not [text for text in sent if "xu qiong" in text.casefold()]
     assert surrogate in sent[-1]
 
 
@@ -475,11 +475,11 @@ def test_an_exchange_that_two_conversations_had_leads_to_neither(bundle: Bundle)
     of a history stays unknown, and no budget is shared.
     """
     store = SqliteStore(":memory:")
-    for first in ("Write to <private>xu li</private>.", "Write about <private>xu li</private>."):
+    for first in ("Write to <private>xu qiong</private>.", "Write about <private>xu qiong</private>."):
         chat = Chat(bundle, store=store)
         chat.send(first)
         chat.answer("ok.")
-        chat.send("sign it as xu li")
-        chat.answer(f"Done, {chat.sent_for('xu li')}.")
+        chat.send("sign it as xu qiong")
+        chat.answer(f"Done, {chat.sent_for('xu qiong')}.")
     chat.send(messages=[*chat.messages[-2:], {"role": "user", "content": "Patient: Eleanor Whitfield"}])
     assert len(chat.prepared.conversation._payer.path) == 2
