@@ -483,3 +483,20 @@ def test_an_exchange_that_two_conversations_had_leads_to_neither(bundle: Bundle)
         chat.answer(f"Done, {chat.sent_for('xu qiong')}.")
     chat.send(messages=[*chat.messages[-2:], {"role": "user", "content": "Patient: Eleanor Whitfield"}])
     assert len(chat.prepared.conversation._payer.path) == 2
+
+
+def test_two_secrets_that_differ_in_case_are_two(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    asked = "Old password: Magpie88xq, new password: magpie88XQ"
+    sent = chat.send(asked)[0]
+    assert len(set(re.findall(r"secret-\w+", sent))) == 2
+    assert chat.answer(sent) == asked
+    again = chat.send("Is password: magpie88XQ the new one?")[2]
+    assert set(re.findall(r"secret-\w+", again)) == {re.findall(r"secret-\w+", sent)[1]}
+
+
+def test_a_name_with_and_without_its_accents_is_restored(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    chat.send("Patient: Dr. María José García-López. MARIA GARCIA LOPEZ called, Maria was well.")
+    surrogate = chat.sent_for("María")
+    assert chat.answer(f"Dear {surrogate}, dear Dr. {surrogate}!") == "Dear María, dear Dr. María!"
