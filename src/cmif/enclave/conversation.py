@@ -4,9 +4,10 @@ A conversation is a path of nodes, one a message that the client's side wrote (u
 digest of the one before it and the message's own text, under the tenant and the end user. So a re-sent history finds
 its memory, whatever a clock in the system prompt says and however the client cut or edited the answers; a retry, a
 regeneration and a fork share the nodes of the messages they share; and two strangers share nothing but messages that
-both wrote word for word from the first on. If a client edits an early message, the pair of a later message and the
-answer it got leads back to the path that it had; and whatever followed an answer that no stranger can have is one
-client's, so that later edits and forks share their draws. A client that names its conversation has one node for it.
+both wrote word for word from the first on. If a client edits or drops early messages, the pair of a later message and
+the answer it got leads back to the path that it had, as does an answer alone that says a value; and whatever followed
+an answer that no stranger can have is one client's, so that later edits and forks share their draws. A client that
+names its conversation has one node for it.
 
 Two rules keep what it protects:
 
@@ -29,7 +30,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -45,9 +46,11 @@ _OF_ENGINE, _OF_CLIENT = 3, 6
 """Words in a row that make a quote: in a message of the engine's role that is no edit of one answer (one word is enough
 in such), and in one of the client's."""
 _PAIR = 8
-"""Words an answer must have for it and its question to lead back to their path: a greeting is anybody's."""
+"""Words an answer must have for it and its question to lead back to their path, if neither says a value: a greeting is
+anybody's."""
 _FORKS = 256
 """Nodes of other forks that are taken along; a client that forks more pays for the rest again."""
+_ENTITIES = frozenset(kind.value for kind in Kind) - {Kind.WORD.value}
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
 
 Name = tuple[str, str]
@@ -122,12 +125,10 @@ class Conversations:
         else:
             path, turns = self._walk(root, messages)
             nodes = self._recall(path)
-            lost = [m for m, node in turns.items() if messages[m].client and not _known(nodes.get(node))]
-            pairs = [pair for m in lost if (pair := self._pair(root, messages, m))]
-            if pairs:  # an earlier message was edited or dropped: later ones know where they belong
-                led = [found.paths for found in self._recall(pairs).values()]
-                former = [node for paths in led if len(paths) == 1 for path_ in paths for node in path_]
-                path = list(dict.fromkeys([*former, *path]))
+            lost = list(self._lost(root, messages, turns, nodes))
+            if lost:  # earlier messages were edited or dropped: later ones know where they belong
+                led = [_longest(found.paths) for found in self._recall(dict.fromkeys(lost)).values()]
+                path = list(dict.fromkeys([*(node for former in led for node in former), *path]))
                 nodes = self._recall(path)
         salt = cipher.name(b"salt", who.tenant, user).hex()[:32]
         named = who.conversation is not None
@@ -158,11 +159,26 @@ class Conversations:
             path.append(self._cipher.name(root, "then", ""))
         return path, {m: turns.get(m, path[0]) for m in range(len(messages))}
 
-    def _pair(self, root: bytes, messages: Sequence[_Message], m: int) -> bytes | None:
-        answered = m + 1 < len(messages) and messages[m + 1].role == "assistant"
-        return self._pair_of(root, messages[m].text, messages[m + 1].text) if answered else None
+    def _lost(
+        self,
+        root: bytes,
+        messages: Sequence[_Message],
+        turns: Mapping[int, bytes],
+        nodes: Mapping[bytes, _Node],
+    ) -> Iterator[bytes]:
+        """Names of what may lead back to the path that a request's messages had: an exchange whose question is new to
+        the path that it has now, an answer that was not given there.
+        """
+        for m, message in enumerate(messages):
+            node = nodes.get(turns[m])
+            if message.client and not _known(node) and m + 1 < len(messages):
+                if messages[m + 1].role == "assistant":
+                    yield self._pair_of(root, message.text, messages[m + 1].text)
+            elif message.role == "assistant" and not _gave(node, message):
+                yield self._pair_of(root, "", message.text)
 
     def _pair_of(self, root: bytes, asked: str, answer: str) -> bytes:
+        """The name of an exchange, or of an answer alone (``asked`` "")."""
         return self._cipher.name(root, "pair", asked, plain(answer))
 
     def _recall(self, wanted: Iterable[bytes]) -> dict[bytes, _Node]:
@@ -242,6 +258,7 @@ class Conversation:
         self._nodes = nodes
         self._order = order  # the path itself before its forks
         self.prompt = bool(messages) and messages[0].role == "prompt"
+        self._private: set[str] = set()  # paths of texts of which a value is replaced
         self._drawn: dict[Name, Drawn] = {}
         for node in reversed(order):
             self._drawn.update(nodes[node].draws)
@@ -259,6 +276,15 @@ class Conversation:
 
     def known(self, segment: Segment) -> tuple[Piece, ...] | None:
         """How this text was sent before, or what the engine wrote in its place; None for a text that is new."""
+        pieces = self._sent_before(segment)
+        self._note(segment, pieces or ())
+        return pieces
+
+    def _note(self, segment: Segment, pieces: Sequence[Piece]) -> None:
+        if any(piece.kind in _ENTITIES for piece in pieces):
+            self._private.add(segment.path)
+
+    def _sent_before(self, segment: Segment) -> tuple[Piece, ...] | None:
         m = _message_of(segment)
         if m in self._quotes and (answer := self._quotes[m].get(segment.path)):
             return _pieces(answer)
@@ -343,6 +369,7 @@ class Conversation:
         entries: dict[bytes, tuple[bytes, object, float]] = {}
         places: dict[int, bytes] = {}
         for i, (segment, pieces) in written.items():
+            self._note(segment, pieces)
             node, digest = self._node(segment), self._digest(segment).hex()
             key = self._of._cipher.name(node, "text", digest)
             entries[key] = (node, {"text": [[p.text, p.sent, p.kind] for p in pieces], "of": digest}, 0.0)
@@ -365,6 +392,10 @@ class Conversation:
         assert self.before is not None
         key = self._of._cipher.name(self.before, "next", self.turn.hex())
         return {key: (self.before, {"next": self.turn.hex()}, 0.0)}
+
+    def protects(self, message: _Message) -> bool:
+        """Whether something of a message of this request is sent as a surrogate."""
+        return any(segment.path in self._private for segment in message.segments)
 
     def response(self) -> Response:
         """Where what the engine now writes is remembered."""
@@ -409,6 +440,7 @@ class Response:
         self._conversation = conversation
         self._id = secrets.token_hex(8)
         self._parts: dict[int, int] = {}
+        self._restored = False
 
     def wrote(self, index: int, runs: Sequence[tuple[str, str]]) -> None:
         """The engine wrote ``runs`` more of text ``index``: pairs (what it wrote, what its reader gets)."""
@@ -416,21 +448,25 @@ class Response:
 
     def done(self, text: str, runs: Sequence[tuple[str, str]] = ()) -> None:
         """With ``runs`` more of text 0 all of it was written, and read as ``text``: from now on the exchange leads back
-        to this path.
+        to this path, and so does by itself an answer that says a value, since clients drop the oldest messages.
         """
         conversation = self._conversation
         of, path = conversation._of, conversation._payer.path
         entries = self._part(0, runs)
-        asked = next((m.text for m in reversed(conversation._messages) if m.client), None)
-        if asked is not None and len(text.split()) >= _PAIR:
-            node = of._pair_of(conversation._root, asked, text)
-            steps = [step.hex() for step in path]
+        asked = next((m for m in reversed(conversation._messages) if m.client), None)
+        pairs = [""] if self._restored else []
+        if asked and (self._restored or len(text.split()) >= _PAIR or conversation.protects(asked)):
+            pairs.append(asked.text)
+        steps = [step.hex() for step in path]
+        for question in pairs:
+            node = of._pair_of(conversation._root, question, text)
             entries[of._cipher.name(node, "path", *steps)] = (node, {"path": steps}, 0.0)
         self._commit(entries)
 
     def _part(self, index: int, runs: Sequence[tuple[str, str]]) -> _Entries:
         if not runs:
             return {}
+        self._restored = self._restored or any(raw != text for raw, text in runs)
         of, path = self._conversation._of, self._conversation._payer.path
         part = self._parts[index] = self._parts.get(index, -1) + 1
         # A completion's last line is not the same line once the answer follows it: the line before stays.
@@ -496,6 +532,17 @@ def _message_of(segment: Segment) -> int | None:
 
 def _known(node: _Node | None) -> bool:
     return node is not None and bool(node.draws or node.texts or node.answers)
+
+
+def _gave(node: _Node | None, message: _Message) -> bool:
+    said = plain(message.text)
+    return node is not None and any(a.plain == said for texts in node.answers.values() for a in texts)
+
+
+def _longest(paths: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """The path that all the others are parts of; none if they are of several conversations."""
+    longest = max(paths, key=len, default=())
+    return longest if all(set(path) <= set(longest) for path in paths) else ()
 
 
 def _pieces(answer: Answer) -> tuple[Piece, ...]:

@@ -57,9 +57,11 @@ class Found:
 
 
 def canonical(kind: Kind, written: str) -> str:
-    """What all spellings of one value share: white space and case folded, a number without its separators, a date as
-    ISO 8601 where it can be read in one way only.
+    """What all spellings of one value share: white space and case folded (a secret's case is part of it), a number
+    without its separators, a date as ISO 8601 where it can be read in one way only.
     """
+    if kind is Kind.SECRET:
+        return written
     if kind in NUMBERS:
         return layouts.numbers(written).get("whole", "").casefold() or written.casefold()
     if kind is Kind.DATE:
@@ -105,6 +107,11 @@ def one_word(left: str, right: str) -> bool:
     return left.isalnum() and right.isalnum() and _caseless(left) == _caseless(right)
 
 
+def reads_alike(one: str, other: str) -> bool:
+    """Whether two writings differ in case, accents and white space only."""
+    return _folded(one)[0].strip() == _folded(other)[0].strip()
+
+
 def ordinary(word: str) -> bool:
     """Whether a word, whatever its case, is a common one of the public list."""
     return word.lower() in lists().ordinary
@@ -125,6 +132,7 @@ class Finder:
         self._numbers: defaultdict[str, dict[str, Original]] = defaultdict(dict)
         self._exact: dict[Original, dict[str, str]] = {}
         originals = tuple(originals)
+        self._secrets = {o.original: o for o in originals if o.kind is Kind.SECRET}
         for restorable in (True, False):  # a spelling that can be restored outdoes one that cannot
             for o in originals:
                 for spelled, sent in _said(o, restorable):
@@ -177,6 +185,10 @@ class Finder:
                 continue
             start, end = at[position], at[position + best[0]]
             said, original = text[start:end], best[1]
+            if (secret := self._secrets.get(said)) is not None:  # its case is part of it
+                yield start, end, secret, secret.surrogate
+                position += best[0]
+                continue
             yield start, end, original, self._sent(said, original) or _like(said, best[2], original.kind)
             position += best[0]
 

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
 
-from cmif.enclave.originals import Original, one_word, spellings
+from cmif.enclave.originals import Original, one_word, reads_alike, spellings
 from cmif.enclave.places import Place
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
@@ -185,7 +185,7 @@ class Restorer:
 
 def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
     """Every spelling to look for and what it becomes, None for one with two meanings. An exact surrogate outdoes
-    another spelling; originals that differ in case and white space only are one, the first.
+    another spelling; originals that differ in case, accents and white space only are one, the first.
     """
     exact: dict[str, Meaning] = {}
     derived: dict[str, Meaning] = {}
@@ -196,7 +196,7 @@ def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
             into = exact if i == 0 else derived
             spelled = _spaced(surrogate)
             known = into.setdefault(spelled, (original, o))
-            if known is not None and known[1] is not o and _folded(known[0]) != _folded(original):
+            if known is not None and known[1] is not o and not reads_alike(known[0], original):
                 into[spelled] = None
     return {**derived, **exact}
 
@@ -245,10 +245,6 @@ def _end(spelled: str, text: str, start: int) -> int | None:
 def _spaced(text: str) -> str:
     """``text`` with every white space a plain one; the same length."""
     return text.translate(_SPACES)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def _is_number(text: str) -> bool:

@@ -437,3 +437,66 @@ def test_candidates_that_a_client_shows_without_their_markup_go_back_as_candidat
     sent = chat.send("The fourth.")[1]
     assert surrogate not in sent
     assert "Whitfield" in html.unescape(re.sub(r"</?b>|\*", "", sent))
+
+
+LETTERS = [
+    ("my name is xu qiong, draft a letter", "Dear all, this letter is written for you by {}, with kind regards."),
+    ("sign it as xu qiong", "Done, {}."),
+    ("sign it as xu qiong", "Done, {}."),
+    ("and say xu qiong sends his love", "Done."),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "turns"),
+    [*((first, turns) for first in ("an answer", "another question") for turns in (1, 2, 3)),
+     *(("a question", turns) for turns in (2, 3, 4))],
+)  # fmt: skip
+def test_a_history_that_lost_its_beginning_keeps_what_was_private(bundle: Bundle, first: str, turns: int) -> None:
+    """Clients drop the oldest messages to fit a window, or rewrite a question above an answer that stays: nothing in
+    what is left says that the words are a name.
+    """
+    chat = Chat(bundle)
+    for asked, written in LETTERS[:turns]:
+        chat.send(asked)
+        surrogate = chat.sent_for("xu qiong")
+        chat.answer(written.format(surrogate))
+    asked, answered = chat.messages[-2:]
+    if first == "another question":
+        asked = {"role": "user", "content": "draft a letter"}
+    left = [answered] if first == "an answer" else [asked, answered]
+    sent = chat.send(messages=[*left, {"role": "user", "content": "once more for xu qiong, shorter"}])
+    assert not [text for text in sent if "xu qiong" in text.casefold()]
+    assert surrogate in sent[-1]
+
+
+def test_an_exchange_that_two_conversations_had_leads_to_neither(bundle: Bundle) -> None:
+    """Of two strangers who signed alike, none is given the other's memory: a value that nothing protects in the rest
+    of a history stays unknown, and no budget is shared.
+    """
+    store = SqliteStore(":memory:")
+    for first in ("Write to <private>xu qiong</private>.", "Write about <private>xu qiong</private>."):
+        chat = Chat(bundle, store=store)
+        chat.send(first)
+        chat.answer("ok.")
+        chat.send("sign it as xu qiong")
+        chat.answer(f"Done, {chat.sent_for('xu qiong')}.")
+    chat.send(messages=[*chat.messages[-2:], {"role": "user", "content": "Patient: Eleanor Whitfield"}])
+    assert len(chat.prepared.conversation._payer.path) == 2
+
+
+def test_two_secrets_that_differ_in_case_are_two(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    asked = "Old password: Magpie88xq, new password: magpie88XQ"
+    sent = chat.send(asked)[0]
+    assert len(set(re.findall(r"secret-\w+", sent))) == 2
+    assert chat.answer(sent) == asked
+    again = chat.send("Is password: magpie88XQ the new one?")[2]
+    assert set(re.findall(r"secret-\w+", again)) == {re.findall(r"secret-\w+", sent)[1]}
+
+
+def test_a_name_with_and_without_its_accents_is_restored(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    chat.send("Patient: Dr. María José García-López. MARIA GARCIA LOPEZ called, Maria was well.")
+    surrogate = chat.sent_for("María")
+    assert chat.answer(f"Dear {surrogate}, dear Dr. {surrogate}!") == "Dear María, dear Dr. María!"
