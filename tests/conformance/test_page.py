@@ -4,6 +4,7 @@ browser by `make test-clients`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.error
 import urllib.request
@@ -133,3 +134,25 @@ def test_the_page_is_for_a_gateway_on_one_s_own_machine(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="--ui is for"):
         start(engine="http://127.0.0.1:1", ui=0, sealed=tmp_path, state=tmp_path)
+
+
+def test_with_tenants_a_turn_needs_an_api_key_and_is_charged_to_its_tenant(wide_split: Path, tmp_path: Path) -> None:
+    tenants, policy = tmp_path / "tenants.toml", tmp_path / "policy.toml"
+    tenants.write_text(f'[tenants]\nclinic = "{hashlib.sha256(b"sesame").hexdigest()}"\n')
+    policy.write_text('level = "content"\ntenant_budget = 9.0\n')
+    options = ("--tenants", str(tenants), "--policy", str(policy), "--ui", "0")
+    with scripted(wide_split, obedient) as (url, engine), gateway(wide_split, url, tmp_path, *options) as told:
+        at, _, token = told["ui"].partition("/#")
+        key = json.loads(ask(f"{at}/open", {"token": token})[2])["key"]
+        html = ask(f"{at}/")[2]
+        assert 'id="key" type="password"' in html
+        assert "of 9.0" in html
+        body = {"messages": [{"role": "user", "content": "A severe cough."}]}
+        assert ask(f"{at}/chat", body, x_cmif_page=key)[0] == 401
+        assert ask(f"{at}/chat", body, x_cmif_page=key, authorization="Bearer wrong")[0] == 401
+        assert engine.seen == []
+        status, _, lines = ask(f"{at}/chat", body, x_cmif_page=key, authorization="Bearer sesame")
+        first = json.loads(lines.splitlines()[0])
+        assert status == 200
+        assert first["spent"] == pytest.approx(first["epsilon"])
+        assert first["epsilon"] > 0
