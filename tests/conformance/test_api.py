@@ -300,6 +300,7 @@ def test_messages_as_events(served: Any) -> None:
     parts = [d["delta"]["partial_json"] for _, d in told if d.get("delta", {}).get("type") == "input_json_delta"]
     assert json.loads("".join(parts)) == {"who": 'Jo "Ace" O\'Neil', "n": 3}
     assert told[-2][1]["delta"]["stop_reason"] == "tool_use"
+    assert told[0][1]["message"]["usage"]["input_tokens"] == told[-2][1]["usage"]["input_tokens"] > 50
 
 
 def test_what_nothing_enforces_is_refused_and_not_dropped(served: Any) -> None:

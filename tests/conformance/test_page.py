@@ -4,6 +4,7 @@ browser by `make test-clients`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.error
 import urllib.request
@@ -17,7 +18,7 @@ from cmif.errors import InputError
 from tests.conformance.scripts import obedient
 from tests.hostile.conftest import wide_split
 from tests.hostile.engine import ScriptedEngine, scripted
-from tests.servers import gateway
+from tests.servers import gateway, lane
 
 __all__ = ["wide_split"]
 TEXT = "Eleanor Whitfield has a severe cough. Paris was fine."
@@ -55,6 +56,7 @@ def page(served: tuple[dict[str, Any], ScriptedEngine]) -> tuple[str, str]:
 def test_the_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(page: tuple[str, str]) -> None:
     status, headers, html = ask(f"{page[0]}/")
     assert status == 200
+    assert "only embeddings of the sanitised text" in html
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store"
     assert "<style" not in html
@@ -133,3 +135,37 @@ def test_the_page_is_for_a_gateway_on_one_s_own_machine(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="--ui is for"):
         start(engine="http://127.0.0.1:1", ui=0, sealed=tmp_path, state=tmp_path)
+
+
+def test_before_a_text_api_the_page_says_so_and_shows_the_same(wide_split: Path, tmp_path: Path) -> None:
+    with scripted(wide_split, obedient) as (url, _), lane("text", wide_split, url, tmp_path, "--ui", "0") as told:
+        at, _, token = told["ui"].partition("/#")
+        assert "lane text-api" in ask(f"{at}/")[2]
+        key = json.loads(ask(f"{at}/open", {"token": token})[2])["key"]
+        lines = ask(f"{at}/chat", {"messages": [{"role": "user", "content": TEXT}]}, x_cmif_page=key)[2].splitlines()
+        [segment] = json.loads(lines[0])["sent"]
+        sent = "".join(piece["sent"] for piece in segment["pieces"])
+        assert "".join(json.loads(line).get("wrote", "") for line in lines[1:]) == f"You said: {sent}"
+        assert "Whitfield" in "".join(json.loads(line).get("read", "") for line in lines[1:])
+
+
+def test_with_tenants_a_turn_needs_an_api_key_and_is_charged_to_its_tenant(wide_split: Path, tmp_path: Path) -> None:
+    tenants, policy = tmp_path / "tenants.toml", tmp_path / "policy.toml"
+    tenants.write_text(f'[tenants]\nclinic = "{hashlib.sha256(b"sesame").hexdigest()}"\n')
+    policy.write_text('level = "content"\ntenant_budget = 9.0\n')
+    options = ("--tenants", str(tenants), "--policy", str(policy), "--ui", "0")
+    with scripted(wide_split, obedient) as (url, engine), gateway(wide_split, url, tmp_path, *options) as told:
+        at, _, token = told["ui"].partition("/#")
+        key = json.loads(ask(f"{at}/open", {"token": token})[2])["key"]
+        html = ask(f"{at}/")[2]
+        assert 'id="key" type="password"' in html
+        assert "of 9.0" in html
+        body = {"messages": [{"role": "user", "content": "A severe cough."}]}
+        assert ask(f"{at}/chat", body, x_cmif_page=key)[0] == 401
+        assert ask(f"{at}/chat", body, x_cmif_page=key, authorization="Bearer wrong")[0] == 401
+        assert engine.seen == []
+        status, _, lines = ask(f"{at}/chat", body, x_cmif_page=key, authorization="Bearer sesame")
+        first = json.loads(lines.splitlines()[0])
+        assert status == 200
+        assert first["spent"] == pytest.approx(first["epsilon"])
+        assert first["epsilon"] > 0

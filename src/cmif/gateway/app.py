@@ -194,7 +194,7 @@ class Gateway:
 
         async def chunks() -> AsyncIterator[str]:
             async with aclosing(deltas):
-                text = "".join(writer.begin())
+                text = "".join(writer.begin(exchange.prompt_tokens))
                 unfinished = len(exchange.answers)
                 delta: Delta | None = first
                 try:

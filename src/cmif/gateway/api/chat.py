@@ -148,7 +148,7 @@ class ChatWriter:
             **extra,
         }
 
-    def begin(self) -> Iterator[str]:
+    def begin(self, prompt: int) -> Iterator[str]:
         for i in range(self._request.n):
             yield self._chunk(i, {"role": "assistant", "content": ""})
 

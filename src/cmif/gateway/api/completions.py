@@ -80,7 +80,7 @@ class CompletionWriter:
         ]
         return {**self._shared, "choices": choices, "usage": tally(usage), **extra}
 
-    def begin(self) -> Iterator[str]:
+    def begin(self, prompt: int) -> Iterator[str]:
         return iter(())
 
     def delta(self, delta: Delta) -> Iterator[str]:

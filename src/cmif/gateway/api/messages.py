@@ -203,10 +203,10 @@ class MessageWriter:
         content += [{**_use(call), "input": json.loads(call.arguments)} for call in answer.calls]
         return {**self._shared, "content": content, **self._stop(answer), "usage": _usage(usage), **extra}
 
-    def begin(self) -> Iterator[str]:
+    def begin(self, prompt: int) -> Iterator[str]:
         message: dict[str, Any] = {
             **self._shared, "content": [], "stop_reason": None, "stop_sequence": None,
-            "usage": _usage(Usage(0, 0, {})),
+            "usage": _usage(Usage(prompt, 0, {})),
         }  # fmt: skip
         yield _event("message_start", message=message)
 

@@ -144,7 +144,7 @@ class ResponseWriter:
         self._items.extend(_call(call, new_id("fc_")) for call in answer.calls)
         return {**self._response(_status(answer), usage), **extra}
 
-    def begin(self) -> Iterator[str]:
+    def begin(self, prompt: int) -> Iterator[str]:
         yield self._event("response.created", response=self._response("in_progress"))
         yield self._event("response.in_progress", response=self._response("in_progress"))
 

@@ -102,6 +102,7 @@ class Page:
         policy, table = gateway.pipeline.policy, gateway.pipeline.bundle.table
         return {
             "model": gateway.names[0],
+            "lane": gateway.upstream.lane,
             "policy": policy.level.value,
             "levels": [level.value for level in Level],
             "certificate": table.certificate,
@@ -170,14 +171,14 @@ class Page:
         exchange = Exchange(gateway.pipeline, gateway.upstream, request, prepared, watch)
         level = gateway.pipeline.policy.level.value
         policy, detectors = self._policies[level]
-        looking = detectors if policy.entities else ()
-        table = gateway.pipeline.bundle.table
+        looking, table = detectors if policy.entities else (), gateway.pipeline.bundle.table
         rows = await asyncio.to_thread(lambda: [told(row, table, looking) for row in prepared.pieces])
+        spent = await asyncio.to_thread(self._spent, tenant)
         roles = [segment.role for segment in segments(prompt)]
 
         async def lines() -> AsyncIterator[str]:
             sent = [{"role": role, "pieces": row} for role, row in zip(roles, rows, strict=True)]
-            yield _line({"sent": sent, "epsilon": prepared.epsilon, "spent": self._spent(tenant)})
+            yield _line({"sent": sent, "epsilon": prepared.epsilon, "spent": spent})
             (answer,) = exchange.answers
             shown = 0
             try:
