@@ -27,6 +27,9 @@ from cmif.errors import InputError
 
 HEADERS_S = 20.0
 """From a connection, or the first byte of a further request on it, to the end of that request's headers."""
+STALLED_S = 60.0
+"""A reader that takes less than what is buffered for it (64 KiB) in this time is cut off: what runs for it, an engine's
+turn among it, would otherwise wait for as long as it likes."""
 JOINED = 1 << 16
 """Bytes of one turn of the event loop that are written together."""
 
@@ -65,9 +68,12 @@ class _Joined:
 
 
 class _Protocol(H11Protocol):
-    """Uvicorn's HTTP/1.1 with a bound on the time that headers take; it bounds their size, and idle time itself."""
+    """Uvicorn's HTTP/1.1 with a bound on the time that headers take, and that a reader may make an answer wait; it
+    bounds the headers' size, what is buffered for a reader, and idle time itself.
+    """
 
     _headers: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
@@ -89,10 +95,22 @@ class _Protocol(H11Protocol):
             self._headers.cancel()
             self._headers = None
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._headers is not None:
-            self._headers.cancel()
+        for timer in (self._headers, self._stalled):
+            if timer is not None:
+                timer.cancel()
 
 
 class _Drain:
@@ -151,6 +169,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # For the rest of an answer in the kernel, after the protocol has closed its end.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_S * 1000))
     try:
         bound.bind((host, port))
     except OSError as error:

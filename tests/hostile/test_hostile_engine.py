@@ -55,7 +55,9 @@ MALFORMED: dict[str, bytes] = {
     "an error with an escape sequence": events(rb'{"error":{"code":"\u001b[31mred","message":"m"}}'),
     "an error without a message": events(b'{"error":{"code":"x"}}'),
     "CRLF": HEAD + b'data: {"ids":[7]}\r\n\r\n',
-    "compressed events": HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n") + gzip.compress(b"x"),
+    # Honest but for that: whoever unpacked it would find nothing wrong.
+    "compressed events": HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n")
+    + gzip.compress(events(*[ids(7)] * 5, DONE).removeprefix(HEAD)),
     "a broken compression": refusal(200, b"\x1f\x8b" + b"x" * 50, GZIP),
     "a compression bomb": refusal(200, BOMB, GZIP),
     "a compression bomb in a refusal": refusal(400, BOMB, GZIP),

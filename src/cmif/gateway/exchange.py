@@ -12,6 +12,7 @@ from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, Counts, ToolCall
 from cmif.gateway.api.request import Request, schema_for
+from cmif.gateway.limits import AHEAD
 from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.text_api import TextApi, TextEvent
 from cmif.gateway.upstream import Upstream
@@ -79,7 +80,7 @@ class Exchange:
                 async for delta in only:
                     yield delta
             return
-        queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue()
+        queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue(AHEAD)
         tasks = [asyncio.create_task(self._into(queue, i)) for i in range(len(self.answers))]
         try:
             running = len(tasks)

@@ -22,6 +22,8 @@ LAST_S = 5.0
 DESCRIBE_S = 10.0
 MAX_TOLD = 1 << 14
 """Bytes of an answer that is no stream: a refusal, or what the engine says of itself. Honest ones take under 1 KiB."""
+AHEAD = 64
+"""Deltas of several choices that wait for one slow reader; beyond, their engines wait too."""
 SLICE = 64
 """Tokens of one event handled before others get their turn: detokenising and restoring them takes about 1 ms."""
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, Counts
 from cmif.gateway.exchange import Delta, Exchange
+from cmif.gateway.limits import AHEAD
 
 
 class Several:
@@ -37,7 +38,7 @@ class Several:
                 async for delta in only:
                     yield delta
             return
-        queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue()
+        queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue(AHEAD)
         first, tasks = 0, []
         for exchange in self.exchanges:
             tasks.append(asyncio.create_task(_into(queue, exchange, first)))
