@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -93,11 +92,3 @@ def test_the_baked_in_configuration_is_read() -> None:
     assert read_provider_key(DEPLOY / "config/provider.key.pub") == bytes(32)
     assert policy_of(str(DEPLOY / "config/privacy.toml")).level == "sensitive"
     assert Keys.read(DEPLOY / "config/tenants.toml").by_digest
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-def test_the_unit_is_one_that_systemd_reads() -> None:
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(DEPLOY / "cmif-gateway.service")], capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
