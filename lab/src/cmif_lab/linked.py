@@ -50,7 +50,7 @@ def sent_at(pieces: tuple[Piece, ...], start: int, end: int) -> str:
 
 
 def by_itself(pieces: tuple[Piece, ...], mentions: list[re.Match[str]]) -> re.Match[str]:
-    """The first of ``mentions`` that is no mere part of a longer piece ("Safran" of "Safran Electric"), else the first."""
+    """The first of ``mentions`` that is no part of a longer piece ("Safran" of "Safran Electric"), else the first."""
     borders = {0}
     for piece in pieces:
         borders.add(max(borders) + len(piece.text))
