@@ -162,7 +162,7 @@ class Upstream:
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
-        """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
+        """Token events and one final done event (of a frame with variants, one each). Closing the iterator closes the connection, which stops the engine.
 
         Never more tokens than ``frame`` asks for, none outside the vocabulary, no logprobs beyond those asked for.
         Rows that the engine has from the turns up to ``before`` are not sent again. Raises
@@ -175,7 +175,11 @@ class Upstream:
             try:
                 async with self._post(frame, session) as answer:
                     events = checked(
-                        self._counted(answer), frame.sampling, self._vocab, len(frame.rows.index)
+                        self._counted(answer),
+                        frame.sampling,
+                        self._vocab,
+                        frame.longest,
+                        max(1, len(frame.lengths)),
                     )
                     async with aclosing(events):
                         async for event in events:
