@@ -102,7 +102,7 @@ def _joined(events: list[Event]) -> list[Event]:
             out.append(run[0])
         elif run:
             ids, logprobs = (event.ids for event in run), (event.logprobs for event in run)
-            out.append(TokenEvent(tuple(chain.from_iterable(ids)), tuple(chain.from_iterable(logprobs))))
+            out.append(TokenEvent(tuple(chain.from_iterable(ids)), tuple(chain.from_iterable(logprobs)), run[0].of))
         run.clear()
 
     for event in events:
@@ -110,7 +110,7 @@ def _joined(events: list[Event]) -> list[Event]:
             close()
             out.append(event)
             continue
-        if run and bool(run[0].logprobs) != bool(event.logprobs):
+        if run and (run[0].of, bool(run[0].logprobs)) != (event.of, bool(event.logprobs)):
             close()
         run.append(event)
     close()

@@ -35,8 +35,8 @@ IN_FLIGHT = 4096
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimits:
-    """Of one generated answer: ``tokens`` of each variant, ``bytes`` of the whole body, and ``seconds`` from the request
-    to its end."""
+    """Of one generated answer: ``tokens`` of each variant, ``bytes`` of the whole body, and ``seconds`` from the
+    request to its end."""
 
     tokens: int
     bytes: int

@@ -4,7 +4,7 @@
 
     data: {"ids":[17,4]}                       tokens, with "logprobs" when they were asked for
     data: {"done":"stop","prompt_tokens":12,"completion_tokens":2,"engine_ms":31.5}
-    data: {"of":2,"ids":[17]}                  of a prompt in variants: which one, by its place in the frame (0: left out)
+    data: {"of":2,"ids":[17]}                  of a prompt in variants: which, by place in the frame; 0 is left out
     data: {"error":{"code":"engine","message":"..."}}
 
 The last event is a done (of variants, the last of one each) or an error; a stream that ends without either was cut.
