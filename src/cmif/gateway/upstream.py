@@ -32,8 +32,8 @@ from cmif.errors import (
     WireError,
 )
 from cmif.gateway.api.request import Request
-from cmif.gateway.covered import kept
 from cmif.gateway.checked import checked, safe_code
+from cmif.gateway.covered import kept
 from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, MAX_TOLD, SILENCE_S
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
