@@ -24,6 +24,7 @@
     ├── PrivacyError          the request was closed so that nothing could leak (HTTP 403 or 500)
     │   ├── DetectorError         a detector failed; the request is refused, not let through
     │   ├── BudgetExhaustedError  the ledger refuses the charge
+    │   ├── CoverError            a covered conversation cannot go on without telling the true variant
     │   ├── LedgerError           the ledger cannot be read or written (HTTP 503)
     │   └── MechanismError        parameters under which no guarantee holds
     ├── EngineError           the engine side failed
@@ -143,6 +144,10 @@ class DetectorError(PrivacyError):
 
 class BudgetExhaustedError(PrivacyError):
     code = "privacy_budget_exhausted"
+
+
+class CoverError(PrivacyError):
+    code = "cover"
 
 
 class LedgerError(PrivacyError):

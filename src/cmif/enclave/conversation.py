@@ -318,6 +318,10 @@ class Conversation:
     def drawn(self, name: Name) -> Drawn | None:
         return self._drawn.get(name)
 
+    def draws(self) -> Iterable[Name]:
+        """Everything that a draw is remembered of."""
+        return self._drawn.keys()
+
     def kinds(self) -> dict[str, Kind]:
         """The kind under which each value was drawn for first: one value has one surrogate."""
         out: dict[str, Kind] = {}

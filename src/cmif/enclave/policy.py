@@ -26,13 +26,34 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """Up to ``words`` sensitive words of a question hide among ``k`` variants of it (:mod:`cmif.enclave.cover`)."""
+
+    k: int = 16
+    words: int = 3
+
+    @classmethod
+    def parse(cls, raw: object) -> Cover:
+        """Raises :class:`InputError`."""
+        if isinstance(raw, dict) and set(raw) <= {"k", "words"}:
+            made = cls(**raw)
+            if all(type(v) is int for v in (made.k, made.words)) and 2 <= made.k <= 32 and 1 <= made.words <= 8:
+                return made
+        raise InputError(
+            "Policy key 'cover' is not a table of k and words.",
+            hint="Such as cover = {k = 16, words = 3}: k from 2 to 32, words from 1 to 8.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
     surrogate; ``public`` "keep" for names that everybody knows and nothing ties to a person, "protect" to replace them
     too; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
     for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
-    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default.
+    keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``cover`` cover requests
+    for few sensitive words, none by default.
     """
 
     level: Level = Level.SENSITIVE
@@ -45,6 +66,7 @@ class Policy:
     tenant_budget: float | None = None
     user_budget: float | None = None
     conversation_budget: float | None = None
+    cover: Cover | None = None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Policy:
@@ -77,6 +99,10 @@ class Policy:
                 hint=f"Known: {', '.join(Relation)}.",
             )
         values["relations"] = frozenset(map(Relation, relations))
+        if raw.get("cover") is not None:
+            if level is not Level.SENSITIVE:
+                raise InputError("Policy key 'cover' goes with level \"sensitive\" only.")
+            values["cover"] = Cover.parse(raw["cover"])
         for name in ("tenant_budget", "user_budget", "conversation_budget"):
             number = raw.get(name)
             if number is None:

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from cmif.engine.engine import Engine, EventStream
 from cmif.engine.validate import validate
+from cmif.engine.variants import generate
 from cmif.errors import (
     CmifError,
     EngineBusyError,
@@ -98,7 +99,7 @@ class _Front:
                 raise WireError(f"The content type must be {CONTENT_TYPE}.")
             data = await self._read(request)
             received, held = await asyncio.to_thread(self._receive, data)
-            stream = self._engine.generate(received.frame, held)
+            stream = generate(self._engine, received.frame, held)
             try:
                 self._sessions.accept(received)
             except UnknownRowsError:
@@ -166,12 +167,15 @@ class _EventResponse(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         last: DoneEvent | ErrorEvent = ErrorEvent(EngineError.code, "The engine ended the stream early.")
+        waits: DoneEvent | None = None
         try:
             async for event in self._stream:
-                if isinstance(event, DoneEvent):
-                    last = event
-                    break
-                await send({"type": "http.response.body", "body": encode_event(event), "more_body": True})
+                if waits is not None:  # of a variant: others go on
+                    await send({"type": "http.response.body", "body": encode_event(waits), "more_body": True})
+                waits = event if isinstance(event, DoneEvent) else None
+                if waits is None:
+                    await send({"type": "http.response.body", "body": encode_event(event), "more_body": True})
+            last = waits or last
         except CmifError as error:
             last = ErrorEvent(error.code, error.message)
         # The last event and the end of the body in one write: a client that stops reading at the event finds the
@@ -237,7 +241,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     device: str | None = None,
-    max_batch: int = 8,
+    max_batch: int = 16,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> None:

@@ -58,6 +58,11 @@ class SlotCache:
             for tensor in (*self._keys, *self._values):
                 tensor[target].copy_(tensor[source])
 
+    def share(self, source: int, target: int, tokens: int) -> None:
+        """Copy the first ``tokens`` tokens of slot ``source`` into slot ``target``."""
+        for tensor in (*self._keys, *self._values):
+            tensor[target, :, :tokens] = tensor[source, :, :tokens]
+
     def at(self, first: int, starts: list[int], tokens: int) -> None:
         """The next forward pass writes ``tokens`` tokens into slots ``first``..., slot i from position
         ``starts[i]``. More than one slot at different positions takes one token each."""

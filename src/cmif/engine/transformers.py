@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -84,7 +85,7 @@ class TransformersEngine:
         model: Any,
         info: EngineInfo,
         *,
-        max_batch: int = 8,
+        max_batch: int = 16,
         max_queue: int = 64,
         kv_bytes: int = 4 << 30,
         schemas: Schemas | None = None,
@@ -234,11 +235,29 @@ class TransformersEngine:
                 job.cancelled = True
 
     def _prefill(self, job: _Job, slot: int) -> None:
+        if job.length == 0:
+            self._share(job, slot)
         n = min(CHUNK, job.prompt - job.length)
         hidden = self._decoder.prefill(slot, self._rows(job.request, job.length, n), job.length)
         job.length += n
         if job.length == job.prompt:
             self._emit([job], self._decoder.logits(hidden))
+
+    def _share(self, job: _Job, slot: int) -> None:
+        """Take over what another variant of the same frame has in the cache already: their common prefix."""
+        if isinstance(job.request, IdsFrame):
+            return
+        unique, index = job.request.rows.unique, job.request.rows.index
+        for source, other in enumerate(self._active):
+            if other is job or isinstance(other.request, IdsFrame) or other.request.rows.unique is not unique:
+                continue
+            most = min(other.length, other.prompt, job.prompt - 1)
+            differs = np.flatnonzero(other.request.rows.index[:most] != index[:most])
+            common = int(differs[0]) if len(differs) else most
+            if common > 0:
+                self._decoder.cache.share(source, slot, common)
+                job.length = common
+                return
 
     def _rows(self, request: Frame | IdsFrame, start: int, n: int) -> Tensor:
         if isinstance(request, IdsFrame):

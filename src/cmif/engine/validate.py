@@ -28,7 +28,7 @@ def validate(request: Frame | IdsFrame, info: EngineInfo) -> None:
         raise InputError(
             "The frame is for another model.", hint="Client bundle and server body must be of one split."
         )
-    length = len(request.ids) if isinstance(request, IdsFrame) else len(request.rows.index)
+    length = len(request.ids) if isinstance(request, IdsFrame) else request.longest
     if length + request.sampling.max_tokens > info.context:
         raise ContextLengthError(
             f"A prompt of {length} tokens and an answer of up to {request.sampling.max_tokens} do not fit "

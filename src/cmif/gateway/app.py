@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -152,8 +152,8 @@ class Gateway:
         prepared = [await self.prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
         exchange = Several([Exchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])
         note = current()
-        note.prompt_tokens, note.epsilon = exchange.prompt_tokens, sum(p.epsilon for p in prepared)
-        headers = {"x-cmif-epsilon": f"{note.epsilon:g}"}
+        note.prompt_tokens, note.epsilon = exchange.sent_tokens, sum(p.epsilon for p in prepared)
+        headers = {"x-cmif-epsilon": f"{note.epsilon:g}", **self._guarantee(prepared)}
         if request.dropped:
             headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if _NAME.fullmatch(name))
         explain = http.headers.get("x-cmif-explain") == "1"
@@ -174,10 +174,21 @@ class Gateway:
         who = Who(tenant, request.user, http.headers.get("x-cmif-conversation") or request.conversation)
         must_fit = None if request.fitted else request.max_tokens
         prepared = await asyncio.to_thread(
-            self.pipeline.prepare, prompt, who=who, max_tokens=must_fit, step=watch
+            self.pipeline.prepare,
+            prompt,
+            who=who,
+            max_tokens=must_fit,
+            step=watch,
+            coverable=request.coverable and self.upstream.covers,
         )
         self.metrics.epsilon.labels(tenant).inc(prepared.epsilon)
         return prepared
+
+    def _guarantee(self, prepared: Sequence[Prepared]) -> dict[str, str]:
+        """What words of this request hide behind: mode, K, and the loss inside and outside a group or bucket."""
+        mode, k, eps_in, eps_out = self.pipeline.guarantee(any(p.variants for p in prepared))
+        told = {"k": f"{k}", "eps-in": f"{eps_in:g}", "eps-out": f"{eps_out:g}"}
+        return {"x-cmif-mode": mode, **{f"x-cmif-{name}": value for name, value in told.items()}}
 
     def measured(self, counts: Counts, watch: Stopwatch) -> None:
         """Into the metrics, once an answer has ended."""

@@ -14,9 +14,13 @@ from cmif.wire.events import DoneEvent, ErrorEvent, Event, EventReader, TokenEve
 
 
 async def checked(
-    read: Callable[[], Awaitable[bytes]], sampling: Sampling, vocab: int, prompt_tokens: int
+    read: Callable[[], Awaitable[bytes]],
+    sampling: Sampling,
+    vocab: int,
+    prompt_tokens: int,
+    variants: int = 1,
 ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
-    """Token events of at most :data:`SLICE` ids, then one done event with our own counts in it.
+    """Token events of at most :data:`SLICE` ids, then one done event a variant with our own counts in it.
 
     ``read`` gives the next bytes, none at the end. Tokens beyond ``sampling.max_tokens`` are cut and end the answer.
     Raises :class:`WireError` for what does not follow the wire format or weighs more than
@@ -24,27 +28,31 @@ async def checked(
     :class:`TimeoutError` for one that gives no token for :data:`SILENCE_S`, or does not end in time.
     """
     clock = asyncio.get_running_loop().time
-    limits = AnswerLimits.of(sampling)
+    limits = AnswerLimits.of(sampling, variants)
     deadline = clock() + limits.seconds
     progress = clock()
-    reader, size, left, turn = EventReader(), 0, limits.tokens, 0
+    reader, size, turn = EventReader(), 0, 0
+    left = dict.fromkeys(range(variants), limits.tokens)  # of the variants that are not done
 
-    def done(event: DoneEvent | None = None) -> DoneEvent:
+    def done(of: int, event: DoneEvent | None = None) -> DoneEvent:
         told = event or DoneEvent("length", 0, 0)
-        return DoneEvent(told.reason, prompt_tokens, limits.tokens - left, max(0.0, told.engine_ms))
+        count = limits.tokens - left.pop(of)
+        return DoneEvent(told.reason, prompt_tokens, count, max(0.0, told.engine_ms), of)
 
-    while True:
+    while left:
+        wanted = any(left.values())
         try:
-            async with asyncio.timeout_at(min(deadline, progress + (SILENCE_S if left else LAST_S))):
+            async with asyncio.timeout_at(min(deadline, progress + (SILENCE_S if wanted else LAST_S))):
                 chunk = await read()
         except TimeoutError:
-            if left:
+            if wanted:
                 raise
             chunk = b""
         if not chunk:
-            if left:
+            if wanted:
                 raise EngineError("The engine's answer was cut off.")
-            yield done()
+            for of in list(left):
+                yield done(of)
             return
         size += len(chunk)
         if size > limits.bytes:
@@ -53,16 +61,20 @@ async def checked(
             match event:
                 case ErrorEvent(code):
                     raise EngineError(f"The engine stopped with code {safe_code(code)!r}.")
-                case DoneEvent():
-                    yield done(event)
-                    return
-                case TokenEvent(ids):
+                case DoneEvent(of=of) | TokenEvent(of=of) if of not in left:
+                    if not 0 <= of < variants:
+                        raise WireError("an event of a variant that nobody asked for")
+                case DoneEvent(of=of):
+                    yield done(of, event)
+                    if not left:
+                        return
+                case TokenEvent(ids, of=of):
                     tops = (token for one in event.logprobs for token, _ in one.top)
                     if max(chain(ids, tops), default=0) >= vocab:
                         raise WireError("a token id is outside the vocabulary")
-                    over = len(ids) > left
-                    for part in _slices(event, left, sampling.logprobs):
-                        left -= len(part.ids)
+                    over = len(ids) > left[of]
+                    for part in _slices(event, left[of], sampling.logprobs):
+                        left[of] -= len(part.ids)
                         turn += len(part.ids)
                         yield part
                         if turn >= SLICE:
@@ -70,8 +82,9 @@ async def checked(
                             await asyncio.sleep(0)  # others' turn
                         progress = clock()
                     if over:
-                        yield done()
-                        return
+                        yield done(of)
+                        if not left:
+                            return
 
 
 def safe_code(code: str) -> str:
@@ -89,7 +102,7 @@ def _joined(events: list[Event]) -> list[Event]:
             out.append(run[0])
         elif run:
             ids, logprobs = (event.ids for event in run), (event.logprobs for event in run)
-            out.append(TokenEvent(tuple(chain.from_iterable(ids)), tuple(chain.from_iterable(logprobs))))
+            out.append(TokenEvent(tuple(chain.from_iterable(ids)), tuple(chain.from_iterable(logprobs)), run[0].of))
         run.clear()
 
     for event in events:
@@ -97,7 +110,7 @@ def _joined(events: list[Event]) -> list[Event]:
             close()
             out.append(event)
             continue
-        if run and bool(run[0].logprobs) != bool(event.logprobs):
+        if run and (run[0].of, bool(run[0].logprobs)) != (event.of, bool(event.logprobs)):
             close()
         run.append(event)
     close()
@@ -109,4 +122,4 @@ def _slices(event: TokenEvent, left: int, logprobs: int) -> Iterator[TokenEvent]
     for at in range(0, len(ids), SLICE):
         part = ids[at : at + SLICE]
         scored = event.logprobs[at : at + len(part)] if logprobs else ()
-        yield TokenEvent(part, tuple(TokenLogprobs(one.logprob, one.top[:logprobs]) for one in scored))
+        yield TokenEvent(part, tuple(TokenLogprobs(one.logprob, one.top[:logprobs]) for one in scored), event.of)

@@ -60,7 +60,7 @@ class Exchange:
         self._upstream = upstream
         self._request = request
         self._watch = watch
-        room = pipeline.bundle.manifest.context - len(prepared.ids)
+        room = pipeline.bundle.manifest.context - prepared.longest
         self._sampling = replace(
             request.sampling,
             max_tokens=room if request.max_tokens is None else min(room, request.max_tokens),

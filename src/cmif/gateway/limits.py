@@ -37,20 +37,21 @@ IN_FLIGHT = 4096
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimits:
-    """Of one generated answer: ``tokens``, ``bytes`` of its body, and ``seconds`` from the request to its end."""
+    """Of one generated answer: ``tokens`` of each variant, ``bytes`` of the whole body, and ``seconds`` from the
+    request to its end."""
 
     tokens: int
     bytes: int
     seconds: float
 
     @classmethod
-    def of(cls, sampling: Sampling) -> AnswerLimits:
+    def of(cls, sampling: Sampling, variants: int = 1) -> AnswerLimits:
         """A token is at most 64 bytes on the wire when each has an event of its own, an entry of its logprobs 64 more.
         2 seconds a token are slower than any engine that anybody would wait for."""
         tokens = sampling.max_tokens
         return cls(
             tokens,
-            (1 << 16) + tokens * 64 * (2 + sampling.logprobs),
+            (1 << 16) + variants * tokens * 64 * (2 + sampling.logprobs),
             2 * SILENCE_S + min(2.0 * tokens, 21600.0),
         )
 

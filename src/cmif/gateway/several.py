@@ -31,6 +31,11 @@ class Several:
     def prompt_tokens(self) -> int:
         return sum(len(exchange.prepared.ids) for exchange in self.exchanges)
 
+    @property
+    def sent_tokens(self) -> int:
+        """Tokens of all prompts that the engine got: what a log may hold, where one of them is the true one."""
+        return sum(len(exchange.prepared.rows.index) for exchange in self.exchanges)
+
     async def deltas(self) -> AsyncGenerator[Delta, None]:
         """Deltas of every choice as they come; raises the engine's error after stopping the others."""
         if len(self.exchanges) == 1:

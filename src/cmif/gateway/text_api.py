@@ -90,6 +90,9 @@ class TextApi:
         self._http: aiohttp.ClientSession | None = None
         self.metrics = metrics or Metrics()
 
+    covers = False
+    """Text goes one prompt at a time, and what an API does beside it is nobody's to see."""
+
     async def open(self) -> None:
         headers = {"accept-encoding": "identity"} | (
             {"authorization": f"Bearer {self._key}"} if self._key else {}

@@ -33,6 +33,7 @@ from cmif.errors import (
 )
 from cmif.gateway.api.request import Request
 from cmif.gateway.checked import checked, safe_code
+from cmif.gateway.covered import kept
 from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, MAX_TOLD, SILENCE_S
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
@@ -106,6 +107,9 @@ class Upstream:
         self._first_look: asyncio.Task[None] | None = None
         self.metrics = metrics or Metrics()
 
+    covers = True
+    """A request may be sent in variants."""
+
     async def open(self) -> None:
         """Connections are made when they are needed; a first look at the engine warns in the log if it does not fit."""
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
@@ -154,15 +158,19 @@ class Upstream:
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """:meth:`generate` for one answer to a prepared request."""
         conversation = prepared.conversation
-        frame = Frame(self._model, prepared.rows, sampling, conversation.salt)
-        async with aclosing(self.generate(frame, conversation.before, conversation.turn)) as events:
+        variants = prepared.variants
+        lengths = variants.lengths if variants else ()
+        frame = Frame(self._model, prepared.rows, sampling, conversation.salt, lengths)
+        answer = self.generate(frame, conversation.before, conversation.turn)
+        async with aclosing(kept(answer, variants) if variants else answer) as events:
             async for event in events:
                 yield event
 
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
-        """Token events and one final done event. Closing the iterator closes the connection, which stops the engine.
+        """Token events and one final done event (of a frame with variants, one each). Closing the iterator closes the
+        connection, which stops the engine.
 
         Never more tokens than ``frame`` asks for, none outside the vocabulary, no logprobs beyond those asked for.
         Rows that the engine has from the turns up to ``before`` are not sent again. Raises
@@ -175,7 +183,11 @@ class Upstream:
             try:
                 async with self._post(frame, session) as answer:
                     events = checked(
-                        self._counted(answer), frame.sampling, self._vocab, len(frame.rows.index)
+                        self._counted(answer),
+                        frame.sampling,
+                        self._vocab,
+                        frame.longest,
+                        max(1, len(frame.lengths)),
                     )
                     async with aclosing(events):
                         async for event in events:

@@ -1,24 +1,29 @@
 """Cover: the true text hides among K - 1 that differ from it in the sensitive words only. Epsilon 0 inside the view.
 
-A **group** is K public words that can stand for each other: of one type (conditions, drugs, ...) and of like base rate.
-Every sensitive unit of the text is a member of one group. `deal` writes K variants: one uniformly random row holds the
-true words, and each unit's group is dealt to the rows by its own uniform bijection, so that every row holds one member
-of every group and every member is in exactly one row. The engine sees all rows, in order, and answers all of them.
+A **group** is K public words that can stand for each other, in a public order: of one kind (conditions, drugs, ...) and
+of like base rate. Every sensitive unit of a text is a member of one group. ``shifted`` by s, a word becomes the one s
+places on in its group, around the end; a text becomes the one in which every unit is shifted by the same s. `order`
+gives the K shifts in uniform order, and row i of the view is the text shifted by ``order[i]``: the row of shift 0 is
+the true one. The engine sees all rows, in order, and answers all of them.
 
-**Theorem.** Let V be a view that can occur, i and j rows of it, V_i the words in row i. Then
-Pr[view = V | the true words are V_i] = Pr[view = V | the true words are V_j]: the posterior odds of an adversary
-between any two rows are its prior odds, whatever else it knows that does not depend on the deal. Its chance to name
-the true row is the largest prior among the K rows, 1/K where the prior does not tell them apart.
+**Theorem.** Let x be the covered words of any number of texts of any number of conversations, and x + s the same words
+all shifted by s. Every view of x is exactly as likely when the words are x + s: the loss between any two of the K
+rows, over everything that is ever sent of these words, is epsilon 0. So the posterior odds of an adversary between
+two rows are its prior odds, whatever else it knows, and its chance to name the true one is the largest prior among
+the K, 1/K where the prior does not tell them apart.
 
-*Proof.* The words of a column of V are different, so only row i agrees with V_i in any unit: V comes out exactly when
-the true row is i, which has probability 1/K, and every column is that of V. Given the true row, a unit's K - 1 other
-words are in uniform order over the K - 1 other rows: probability 1/(K - 1)! for each of the n units, independently.
-The product 1/K * 1/(K - 1)!^n does not depend on i.
+*Proof.* The rows of one text are the orbit {x + t : t in Z_K}, which x + s has too; a view is the orbit in an order,
+and each of the K! orders has probability 1/K!, whatever the true words. The orders of different texts are independent,
+so the probability of all views together is a product of equal factors.
 
-What it does not give: anything between words of different groups (the groups are read off the view: the loss is
-infinite there); anything against context, which is a prior, and may make a decoy absurd (`largest_prior` says what base
-rates alone give away); anything about the text outside the units, about how many units there are, or about what the
-gateway does with the answers: it must treat all rows alike.
+One shift for all units, and not a bijection for each, is what makes views compose: two texts with the same two words
+have the same K pairs, where independent bijections would share the true pair and hardly any other. Two units may be of
+one group, since different words stay different.
+
+What it does not give: anything between words of different groups or different distances in one (the groups and the
+distances are read off the view: the loss is infinite there); anything against context, which is a prior and may make a
+decoy absurd (``largest_prior`` says what base rates alone give away); anything about the text outside the units, or
+about what the gateway does with the answers: it must treat all rows alike.
 """
 
 from __future__ import annotations
@@ -35,6 +40,9 @@ from cmif.errors import InputError, MechanismError
 Below = Callable[[int], int]
 """``below(n)``: a uniform integer in [0, n)."""
 
+_SHARE = 4
+"""How many times its even share of a group's occurrences a member may have: 1/4 of all at K = 16."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -45,14 +53,11 @@ class Group:
     words: tuple[str, ...]
     largest_prior: float
 
-
-@dataclass(frozen=True, slots=True)
-class Deal:
-    """``rows[i][u]``: the word that variant i holds for unit u, K rows of n words. ``true``: the row of the true words,
-    a secret: it must reach nothing that the engine can see."""
-
-    rows: tuple[tuple[str, ...], ...]
-    true: int
+    def shifted(self, word: str, shift: int) -> str:
+        """The word ``shift`` places after ``word``, around the end. MechanismError for a word of another group."""
+        if word not in self.words:
+            raise MechanismError("A word is not in its cover group.")
+        return self.words[(self.words.index(word) + shift) % len(self.words)]
 
 
 def groups(
@@ -61,9 +66,9 @@ def groups(
     """Groups of exactly ``k`` words: each kind in order of frequency, cut into runs, so that members are as like in
     base rate as can be.
 
-    ``words``: unique. ``counts``: float [n] >= 0, occurrences in PUBLIC text. The rarest words of a kind, fewer than
-    ``k``, are left over and in no group: a text with one of them has no cover. InputError for lists that do not go
-    together, MechanismError for k < 2.
+    ``words``: unique. ``counts``: float [n] >= 0, occurrences in PUBLIC text. Left over and in no group, so that a text
+    with one of them has no cover: a word so frequent that it would have more than 4 times its even share of its run,
+    and the rarest of a kind, fewer than ``k``. InputError for lists that do not go together, MechanismError for k < 2.
     """
     c = np.asarray(counts, dtype=np.float64)
     if len(set(words)) != len(words) or len(kinds) != len(words) or c.shape != (len(words),):
@@ -74,36 +79,28 @@ def groups(
         raise MechanismError(f"k must be at least 2, not {k}: a group of one word hides nothing.")
     found = []
     for kind in sorted(set(kinds)):
-        of_kind = sorted((i for i, other in enumerate(kinds) if other == kind), key=lambda i: (-c[i], words[i]))
-        for start in range(0, len(of_kind) - k + 1, k):
-            members = of_kind[start : start + k]
-            rate = c[members] + 0.5
-            found.append(Group(kind, tuple(words[i] for i in members), float(rate.max() / rate.sum())))
+        left = sorted((i for i, other in enumerate(kinds) if other == kind), key=lambda i: (-c[i], words[i]))
+        while len(left) >= k:
+            rate = c[left[:k]] + 0.5
+            prior = float(rate[0] / rate.sum())
+            if prior * k > _SHARE:
+                del left[0]
+                continue
+            found.append(Group(kind, tuple(words[i] for i in left[:k]), prior))
+            del left[:k]
     return tuple(found)
 
 
-def deal(units: Sequence[tuple[Group, str]], *, below: Below = secrets.randbelow) -> Deal:
-    """The K variants of the words of ``units`` (a group and the true word in it), by the system's generator.
+def order(k: int, *, below: Below = secrets.randbelow) -> tuple[int, ...]:
+    """The shifts 0 to ``k`` - 1 in uniform order, by the system's generator (Fisher & Yates): row i is the text shifted
+    by the i-th. Which is 0 is a secret: it must reach nothing that the engine can see.
 
-    ``units``: the distinct sensitive words of one text, at least one, no two of one group: independent bijections would
-    give two of them one word in some rows, and such a row is no text that could have been sent. ``below`` is for proofs
-    that enumerate every outcome. MechanismError for units that cannot be dealt.
+    ``below`` is for proofs that enumerate every outcome. MechanismError for k < 2.
     """
-    if not units:
-        raise MechanismError("There is nothing to cover: no unit.")
-    k = len(units[0][0].words)
-    if any(len(group.words) != k or len(set(group.words)) != k for group, _ in units) or k < 2:
-        raise MechanismError("All groups of a deal must have the same number of different words, at least 2.")
-    if any(word not in group.words for group, word in units):
-        raise MechanismError("A unit is not in its group.")
-    if len({word for group, _ in units for word in group.words}) != k * len(units):
-        raise MechanismError("Two units of one deal are of one group, or their groups share a word.")
-    true = below(k)
-    columns = []
-    for group, word in units:
-        others = [other for other in group.words if other != word]
-        for i in range(len(others) - 1, 0, -1):  # Fisher & Yates
-            j = below(i + 1)
-            others[i], others[j] = others[j], others[i]
-        columns.append((*others[:true], word, *others[true:]))
-    return Deal(tuple(zip(*columns, strict=True)), true)
+    if k < 2:
+        raise MechanismError(f"k must be at least 2, not {k}: a view of one row hides nothing.")
+    shifts = list(range(k))
+    for i in range(k - 1, 0, -1):
+        j = below(i + 1)
+        shifts[i], shifts[j] = shifts[j], shifts[i]
+    return tuple(shifts)

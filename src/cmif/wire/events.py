@@ -4,9 +4,10 @@
 
     data: {"ids":[17,4]}                       tokens, with "logprobs" when they were asked for
     data: {"done":"stop","prompt_tokens":12,"completion_tokens":2,"engine_ms":31.5}
+    data: {"of":2,"ids":[17]}                  of a prompt in variants: which, by place in the frame; 0 is left out
     data: {"error":{"code":"engine","message":"..."}}
 
-The last event is a done or an error; a stream that ends without either was cut.
+The last event is a done (of variants, the last of one each) or an error; a stream that ends without either was cut.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """New token ids, in order. ``logprobs`` is empty or one a token."""
+    """New token ids, in order. ``logprobs`` is empty or one a token. ``of``: the variant of the prompt."""
 
     ids: tuple[int, ...]
     logprobs: tuple[TokenLogprobs, ...] = ()
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class DoneEvent:
     prompt_tokens: int
     completion_tokens: int
     engine_ms: float = 0.0
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ def encode_event(event: Event) -> bytes:
     """One SSE message, blank line included."""
     body: dict[str, Any]
     match event:
-        case TokenEvent(ids, logprobs):
-            body = {"ids": ids}
+        case TokenEvent(ids, logprobs, of):
+            body = {"of": of, "ids": ids} if of else {"ids": ids}
             if logprobs:
                 body["logprobs"] = [{"logprob": lp.logprob, "top": lp.top} for lp in logprobs]
-        case DoneEvent(reason, prompt, completion, ms):
+        case DoneEvent(reason, prompt, completion, ms, of):
             body = {
+                **({"of": of} if of else {}),
                 "done": reason,
                 "prompt_tokens": prompt,
                 "completion_tokens": completion,
@@ -125,6 +129,7 @@ def _decode(message: bytes) -> Event:
         if not message.startswith(b"data: "):
             raise ValueError
         body = json.loads(message[6:])
+        of = _count(body.get("of", 0))
         if "ids" in body:
             ids = tuple(_count(i) for i in body["ids"])
             logprobs = tuple(
@@ -133,12 +138,12 @@ def _decode(message: bytes) -> Event:
             )
             if len(logprobs) not in (0, len(ids)):
                 raise ValueError
-            return TokenEvent(ids, logprobs)
+            return TokenEvent(ids, logprobs, of)
         if "done" in body:
             if body["done"] not in ("stop", "length"):
                 raise ValueError
             tokens = _count(body["prompt_tokens"]), _count(body["completion_tokens"])
-            return DoneEvent(body["done"], *tokens, _number(body.get("engine_ms", 0.0)))
+            return DoneEvent(body["done"], *tokens, _number(body.get("engine_ms", 0.0)), of)
         error = body["error"]
         if not isinstance(error["code"], str) or not isinstance(error["message"], str):
             raise ValueError

@@ -9,7 +9,7 @@ payload must state its exact size, and nothing may follow it.
     bytes  field
     4      magic "CMIF"
     1      version, 1
-    1      kind: 0 embedding rows, 1 token ids (placement `plain`)
+    1      kind: 0 embedding rows, 1 token ids (placement `plain`), 2 rows of several variants of one prompt
     1      codec: 0 bf16, 1 int8, 2 fp8; +128 when the payload is zstd
     1      s, length of the salt in bytes
     32     model: SHA-256 that the client bundle and the server body share
@@ -21,6 +21,7 @@ payload must state its exact size, and nothing may follow it.
     4t     stop ids
     s      salt, UTF-8
     4 c    with a schema: its length c in bytes, a JSON Schema in UTF-8 that the answer must follow
+    1 4v   of variants: their number v, and the tokens of each; n is their sum
     rest   payload: n indices (uint16, uint32 when r + u > 65536), r slots (uint32), u packed rows;
            or n ids (uint32)
 
@@ -46,13 +47,14 @@ CODECS = ("bf16", "int8", "fp8", "bf16+zstd", "int8+zstd", "fp8+zstd")
 
 _MAGIC = b"CMIF"
 _VERSION = 1
-_ROWS, _IDS = 0, 1
+_ROWS, _IDS, _VARIANTS = 0, 1, 2
 _ZSTD = 0x80
 _BASE = ("bf16", "int8", "fp8")
 _HEADER = struct.Struct("<4sBBBB32sIIII16sIIBBBBq4d")
 _NO_SESSION = bytes(16)
 _MAX_STOP_IDS, _MAX_LOGPROBS = 64, 20
 _MAX_SCHEMA = 1 << 16
+MAX_VARIANTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,29 @@ class Limits:
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """A prompt as rows. ``model`` is a SHA-256 in hex; ``salt`` is opaque and one a tenant, so that caches
-    never mix."""
+    never mix. ``lengths``: of a prompt in several variants, all to be answered alike, the tokens of each; their
+    indices follow each other in ``rows``."""
 
     model: str
     rows: Rows
     sampling: Sampling
     salt: str = ""
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest variant."""
+        return max(self.lengths, default=len(self.rows.index))
+
+    def variants(self) -> tuple[Frame, ...]:
+        """One frame a variant; all share the same array of unique rows."""
+        if not self.lengths:
+            return (self,)
+        ends = np.cumsum(self.lengths)
+        return tuple(
+            Frame(self.model, Rows(self.rows.unique, self.rows.index[end - n : end]), self.sampling, self.salt)
+            for end, n in zip(ends.tolist(), self.lengths, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +135,8 @@ def encode(frame: Frame | IdsFrame, codec: str = "bf16", section: Section | None
         kind, n, hidden, u, r = _IDS, len(frame.ids), 0, 0, 0
         payload = frame.ids.astype("<u4").tobytes()
     else:
-        kind, n, (u, hidden) = _ROWS, len(frame.rows.index), frame.rows.unique.shape
+        kind = _VARIANTS if frame.lengths else _ROWS
+        n, (u, hidden) = len(frame.rows.index), frame.rows.unique.shape
         slots = section.slots if section else np.empty(0, np.int32)
         r = len(slots)
         payload = b"".join((
@@ -126,6 +146,9 @@ def encode(frame: Frame | IdsFrame, codec: str = "bf16", section: Section | None
     if packer:
         payload = zstandard.ZstdCompressor(level=1).compress(payload)
     s, salt = _sampling(frame.sampling), frame.salt.encode()
+    lengths = () if isinstance(frame, IdsFrame) else frame.lengths
+    if lengths and (not 2 <= len(lengths) <= MAX_VARIANTS or min(lengths) < 1 or sum(lengths) != n):
+        raise WireError("the lengths of the variants do not go together")
     schema = s.schema.encode()
     if len(salt) > 255 or len(s.stop_ids) > _MAX_STOP_IDS or len(schema) > _MAX_SCHEMA:
         raise WireError("the salt, the schema or the list of stop ids is too long for a frame")
@@ -141,7 +164,8 @@ def encode(frame: Frame | IdsFrame, codec: str = "bf16", section: Section | None
     except struct.error:
         raise WireError("a sampling parameter is out of range") from None
     stated = struct.pack("<I", len(schema)) + schema if schema else b""
-    return b"".join((header, stops, salt, stated, payload))
+    parted = struct.pack(f"<B{len(lengths)}I", len(lengths), *lengths) if lengths else b""
+    return b"".join((header, stops, salt, stated, parted, payload))
 
 
 def decode(data: bytes, limits: Limits) -> Frame:
@@ -168,9 +192,9 @@ def parse(data: bytes, limits: Limits) -> Parsed:
      t, seeded, held, seed, temperature, top_p, frequency, presence) = _HEADER.unpack_from(data)  # fmt: skip
     if magic != _MAGIC or version != _VERSION:
         raise WireError("not a CMIF frame of version 1")
-    if kind not in (_ROWS, _IDS) or codec & 0x7F >= len(_BASE) or held > 1 or seeded > 1:
+    if kind not in (_ROWS, _IDS, _VARIANTS) or codec & 0x7F >= len(_BASE) or held > 1 or seeded > 1:
         raise WireError("unknown kind, codec or flag")
-    if n > limits.context:
+    if n > limits.context * (MAX_VARIANTS if kind == _VARIANTS else 1):
         raise FrameTooLargeError(f"a prompt of {n} tokens; this model takes {limits.context}")
     if n == 0:
         raise WireError("a frame without tokens")
@@ -187,6 +211,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         stop_ids=struct.unpack_from(f"<{t}I", data, _HEADER.size),
         frequency_penalty=frequency, presence_penalty=presence, logprobs=logprobs, schema=schema,
     ))  # fmt: skip
+    lengths, end = _lengths(data, end, n, limits) if kind == _VARIANTS else ((), end)
     base = _BASE[codec & 0x7F]
     if kind == _IDS:
         if hidden or u or r or session != _NO_SESSION or codec:
@@ -210,7 +235,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     if index.max() >= u + r or (r and slots.max() > 0x7FFFFFFF):
         raise WireError("an index points past the rows")
     unique = codecs.unpack(base, body[index_bytes + 4 * r :], u, hidden)
-    frame = Frame(model.hex(), Rows(unique, index.astype(np.int32)), sampling, salt)
+    frame = Frame(model.hex(), Rows(unique, index.astype(np.int32)), sampling, salt, lengths)
     return Parsed(
         frame, None if session == _NO_SESSION else Section(session, sequence, slots.astype(np.int32))
     )
@@ -228,6 +253,20 @@ def _schema(data: bytes, start: int) -> tuple[str, int]:
         return data[start + 4 : end].decode(), end
     except UnicodeDecodeError:
         raise WireError("the schema is not UTF-8") from None
+
+
+def _lengths(data: bytes, start: int, n: int, limits: Limits) -> tuple[tuple[int, ...], int]:
+    """The variants' lengths that begin at ``start``, and where they end."""
+    count = data[start] if start < len(data) else 0
+    end = start + 1 + 4 * count
+    if not 2 <= count <= MAX_VARIANTS or len(data) < end:
+        raise WireError("the variants are cut short, too few or too many")
+    lengths = struct.unpack_from(f"<{count}I", data, start + 1)
+    if min(lengths) < 1 or sum(lengths) != n:
+        raise WireError("the lengths of the variants do not go together")
+    if max(lengths) > limits.context:
+        raise FrameTooLargeError(f"a prompt of {max(lengths)} tokens; this model takes {limits.context}")
+    return lengths, end
 
 
 def _payload(data: bytes, start: int, size: int, compressed: bool, limits: Limits) -> memoryview:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import numpy as np
@@ -85,9 +85,7 @@ class SessionEncoder:
         place = np.empty(len(keys), np.int32)
         place[known + new] = np.arange(len(keys), dtype=np.int32)
         recalled = tuple(self._slot_of[keys[i]] for i in known)
-        sent = Frame(
-            frame.model, Rows(frame.rows.unique[new], place[frame.rows.index]), frame.sampling, frame.salt
-        )
+        sent = replace(frame, rows=Rows(frame.rows.unique[new], place[frame.rows.index]))
         section = Section(self._session, self._sequence, np.array(recalled, np.int32))
         return Pending(encode(sent, self._codec, section), self._session, self._sequence, recalled,
                        tuple(keys[i] for i in new))  # fmt: skip
@@ -153,7 +151,7 @@ class SessionStore:
         if len(np.unique(section.slots)) != len(section.slots):
             raise WireError("a row is recalled twice")
         unique = np.concatenate([dictionary.rows[section.slots], frame.rows.unique])
-        whole = Frame(frame.model, Rows(unique, frame.rows.index), frame.sampling, frame.salt)
+        whole = replace(frame, rows=Rows(unique, frame.rows.index))
         return Received(whole, parsed)
 
     def accept(self, received: Received) -> None:

@@ -56,6 +56,11 @@ class Request:
         """Whether the answer is a JSON text that follows a schema."""
         return "response_format" in self.prompts[0]
 
+    @property
+    def coverable(self) -> bool:
+        """Whether one plain answer to one prompt is wanted, which variants of the prompt can give alike."""
+        return self.n == len(self.prompts) == 1 and not (self.stop or self.json or self.prompts[0].get("tools"))
+
 
 class Body(BaseModel):
     """What every route takes. Fields that no model names are dropped and told of in a response header."""
