@@ -3,10 +3,10 @@
 Three pure steps, so that nothing is charged before the request is known to fit: :func:`units` finds what to replace,
 :func:`draw` draws for what no draw is remembered of, :func:`write` writes the text.
 
-Guarantee, for two conversations with the same skeleton (text outside units, kinds, classes, types and forms of special
-words, case, which units are equal): their sanitised texts are the sum of the charges (``Table.eps_in`` at most) over the
-word units in which they differ apart, if each pair of differing words shares a bucket or the group of a public type
-(:mod:`cmif.enclave.special`), and ``Table.eps_out`` a pair of untyped words otherwise. Entities and
+Guarantee, for two conversations with the same skeleton (text outside units, kinds, classes, groups and forms of special
+words, case, which units are equal): their sanitised texts are the sum of the charges (``Table.eps_in`` at most) over
+the word units in which they differ apart, if each pair of differing words shares a bucket (members of a public type,
+:mod:`cmif.enclave.special`, always share their group), and ``Table.eps_out`` a pair otherwise. Entities and
 words outside the lexicon cost 0: what replaces them does not depend on their value. Detector misses are not protected.
 """
 

@@ -1,5 +1,5 @@
-"""Special words by public type: conditions, drugs, procedures, parts of the body, faiths, origins, orientations, offences,
-money trouble. A word or phrase of a type is one unit, drawn among the members of its group and written in its form.
+"""Special words by public type: conditions, symptoms, drugs, procedures, parts of the body, faiths, origins,
+orientations, offences, money trouble. A word or phrase of a type is one unit, drawn among the members of its group and written in its form.
 
 A **type** is a file of ``data/special/types``; a **group** is the members of a type that have the same forms, so that
 whatever is drawn can be written as the original was: "diabetic" becomes "asthmatic", "thefts" become "burglaries". A
@@ -49,7 +49,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """``columns``: the forms that every member has ("adjective", "mass"). ``members[i][column]``: (singular, plural)."""
+    """``columns``: the forms that each member has ("adjective", "mass"). ``members[i][column]``: (singular, plural)."""
 
     name: str
     columns: tuple[str, ...]
@@ -115,7 +115,7 @@ def key(phrase: str) -> str:
 
 def written(form: Form, like: str, of: Form) -> str:
     """``form`` in the case of ``like``, a mention of ``of``: as the lists spell it where the mention is ("HIV")."""
-    return with_shape(form.spelled, Shape.LOWER if like == of.spelled else shape(like))
+    return with_shape(form.spelled, Shape.LOWER if like.replace("’", "'") == of.spelled else shape(like))
 
 
 def plural(noun: str) -> str:

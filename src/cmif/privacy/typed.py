@@ -2,8 +2,8 @@
 
     M(y|x) = (1 - b) [y = x] + b / n        n members, b the share of the uniform background
 
-Guarantee, for x, x' of one group and every output y: M(y|x) <= e^eps M(y|x'), pure eps-LDP over the WHOLE group, with no
-bucket inside it; epsilon 0 is the uniform law, which does not depend on x. Against any adversary, whatever it knows.
+Guarantee, for x, x' of one group and every output y: M(y|x) <= e^eps M(y|x'), pure eps-LDP over the WHOLE group, with
+no bucket inside it; epsilon 0 is the uniform law, which does not depend on x. Against any adversary.
 Not hidden: the group, and that a member of it was written. Source: Warner 1965; Kairouz, Bonawitz & Ramage 2016.
 """
 

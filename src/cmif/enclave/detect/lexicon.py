@@ -1,7 +1,8 @@
 """Words of special categories (GDPR art. 9 and 10, and money trouble), and a user's own lists.
 
 A found word is a ``Kind.WORD`` span: the mechanism replaces it under epsilon, it gets no surrogate. An entry of several
-words gives one span a word, a member of a public type (:mod:`cmif.enclave.special`) one span in all. A user's list may be PRIVATE instead: entries like code names, which get surrogates.
+words gives one span a word, a member of a public type (:mod:`cmif.enclave.special`) one span in all. A user's list may
+be PRIVATE instead: entries like code names, which get surrogates.
 """
 
 from __future__ import annotations
