@@ -1,5 +1,6 @@
 """Special words by public type: conditions, symptoms, drugs, procedures, parts of the body, faiths, origins,
-orientations, offences, money trouble. A word or phrase of a type is one unit, drawn among the members of its group and written in its form.
+orientations, offences, money trouble. A word or phrase of a type is one unit, drawn among the members of its group and
+written in its form.
 
 A **type** is a file of ``data/special/types``; a **group** is the members of a type that have the same forms, so that
 whatever is drawn can be written as the original was: "diabetic" becomes "asthmatic", "thefts" become "burglaries". A

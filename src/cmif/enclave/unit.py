@@ -14,9 +14,9 @@ from cmif.types import Kind, WordClass
 class Unit:
     """One replaceable stretch ``text[start:end]``. ``value`` is equal for mentions that share one draw.
 
-    ``part`` and ``gender`` ("f", "m") say what is known of a word of a person's name; one of ``word_class`` and ``form``
-    is set for what goes through the mechanism, ``form`` for a member of a public type; ``sent`` is set where the
-    conversation's memory already says what is sent for this very spelling.
+    ``part`` and ``gender`` ("f", "m") say what is known of a word of a person's name; for what goes through the
+    mechanism one of ``word_class`` and ``form`` is set, ``form`` for a member of a public type; ``sent`` is set where
+    the conversation's memory already says what is sent for this very spelling.
     """
 
     start: int
