@@ -165,13 +165,11 @@ def _bare_hit(text: str, span: Span, found: Mapping[tuple[int, int], Found]) -> 
 
 
 def _special_units(text: str, start: int, end: int, policy: Policy, table: Table) -> Iterable[Unit]:
-    """The members of public types, and the other words between them. A group that hides less than the table does is
-    none: its words are the table's.
-    """
+    """The members of public types, and the other words between them."""
     at = start
     for a, b, form in special().find(text[start:end]):
         group = special().groups[form.group]
-        if len(group.members) < table.k:
+        if not group.hides(table.k):
             continue
         yield from _word_units(text, at, start + a, policy, table, every=True)
         at = start + b

@@ -47,6 +47,10 @@ class Form:
     plural: bool
     spelled: str
 
+    @property
+    def type(self) -> str:
+        return self.group.split(".")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -59,6 +63,10 @@ class Group:
     def name_of(self, form: Form) -> str:
         """What all forms of one member share: its first."""
         return self.members[form.member][0][0]
+
+    def hides(self, k: int) -> bool:
+        """Whether a member stands among ``k`` at least, as any word of a table does. Where not, the table draws."""
+        return len(self.members) >= k
 
     def law(self, epsilon: float) -> TypeLaw:
         return type_law(len(self.members), epsilon)

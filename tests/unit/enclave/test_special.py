@@ -14,12 +14,13 @@ from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.detect.lexicon import SpecialCategories
 from cmif.enclave.inspect import inspect
 from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.reasons import told
 from cmif.enclave.sanitise import draw, units, write
 from cmif.enclave.special import TYPES, Form, key, plural, special, written
 from cmif.privacy.build import build_table
 from cmif.privacy.integers import exp_lower
 from cmif.privacy.table import Table
-from cmif.types import Kind, Span, WordClass
+from cmif.types import Kind, Piece, Span, WordClass
 
 SPECIAL = special()
 MEMBERS = [(group, i) for group in SPECIAL.groups.values() for i in range(len(group.members))]
@@ -57,7 +58,7 @@ TYPED = [
 
 @pytest.mark.parametrize(("word", "name"), TYPED)
 def test_a_special_word_is_drawn_within_its_type(word: str, name: str, table: Table) -> None:
-    assert SPECIAL.forms[key(word)].group.split(".")[0] == name
+    assert SPECIAL.forms[key(word)].type == name
     policy = Policy.named("sensitive")
     for _ in range(20):
         seen = inspect({"prompt": word}, policy, detectors_for(policy), table)
@@ -216,6 +217,11 @@ def test_a_later_turn_writes_the_same_member_in_its_own_form(table: Table) -> No
     assert (adjective.group, adjective.member) == (noun.group, noun.member)
     assert (adjective.column, noun.column) == (0, 1)
     assert rows[1][4].isupper()
+
+
+def test_the_reason_names_the_type(table: Table) -> None:
+    pieces = [Piece("breast cancer", "gout", "word", 1.0), Piece("Asthma", "asthma", "word", 1.0)]
+    assert [row["reason"] for row in told(pieces, table, ())] == ["drawn, condition", "drawn as itself"]
 
 
 def test_a_group_smaller_than_the_tables_k_is_left_to_the_table() -> None:
