@@ -87,7 +87,7 @@ class Draft:
             return tuple(written)
         out = []
         for i, pieces in enumerate(written):
-            names = iter([u.name for s in self.new.get(i, ()) for u in s.units if u.word_class is not None])
+            names = iter([u.name for s in self.new.get(i, ()) for u in s.units if u.by_mechanism])
             row = []
             for piece in pieces:
                 name = next(names, None) if piece.kind == Kind.WORD.value else None
@@ -103,7 +103,7 @@ def _one_kind(
     first = dict(kinds)
 
     def same(unit: Unit) -> Unit:
-        if unit.word_class is not None or unit.sent is not None:
+        if unit.by_mechanism or unit.sent is not None:
             return unit
         kind = first.setdefault(unit.value, unit.kind)
         return unit if kind is unit.kind else replace(unit, kind=kind)

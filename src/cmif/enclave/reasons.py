@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from cmif.enclave.detect import Detector, detect_all
+from cmif.enclave.special import key, special
 from cmif.enclave.words import spelling, word_class
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece
@@ -52,6 +53,8 @@ def _reason(piece: Piece, table: Table) -> str:
         return "the engine's own words"
     if piece.kind != Kind.WORD:
         return "surrogate" if piece.text != piece.sent else "surrogate, the same"
+    if (form := special().forms.get(key(piece.text))) is not None and special().groups[form.group].hides(table.k):
+        return "drawn as itself" if piece.text.casefold() == piece.sent.casefold() else f"drawn, {form.type}"
     cls = word_class(piece.text, table.index)
     if table.index(spelling(piece.text, cls), cls) is None:
         return "drawn, from every word"

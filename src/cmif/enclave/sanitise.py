@@ -3,9 +3,10 @@
 Three pure steps, so that nothing is charged before the request is known to fit: :func:`units` finds what to replace,
 :func:`draw` draws for what no draw is remembered of, :func:`write` writes the text.
 
-Guarantee, for two conversations with the same skeleton (text outside units, kinds, classes, case, which units are
-equal): their sanitised texts are the sum of the charges (``Table.eps_in`` at most) over the word units in which they
-differ apart, if each pair of differing words shares a bucket, and ``Table.eps_out`` a pair otherwise. Entities and
+Guarantee, for two conversations with the same skeleton (text outside units, kinds, classes, groups and forms of special
+words, case, which units are equal): their sanitised texts are the sum of the charges (``Table.eps_in`` at most) over
+the word units in which they differ apart, if each pair of differing words shares a bucket (members of a public type,
+:mod:`cmif.enclave.special`, always share their group), and ``Table.eps_out`` a pair otherwise. Entities and
 words outside the lexicon cost 0: what replaces them does not depend on their value. Detector misses are not protected.
 """
 
@@ -20,6 +21,7 @@ from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.originals import Finder, Found, Original, canonical
 from cmif.enclave.persons import initials_before, name_units
 from cmif.enclave.policy import Policy
+from cmif.enclave.special import special, written
 from cmif.enclave.surrogates import Offset, Relation
 from cmif.enclave.unit import Unit
 from cmif.enclave.words import is_stopword, shape, spelling, with_shape, word_class, words
@@ -65,8 +67,8 @@ def outside(text: str, found: Sequence[Unit], finder: Finder) -> tuple[Unit, ...
         if any(u.start < hit.start or u.end > hit.end or u.value == _value(hit) for u in over):
             continue
         out = [u for u in out if u not in over]
-        written = text[hit.start : hit.end]
-        out.append(Unit(hit.start, hit.end, hit.original.kind, _value(hit), written, sent=hit.sent))
+        said = text[hit.start : hit.end]
+        out.append(Unit(hit.start, hit.end, hit.original.kind, _value(hit), said, sent=hit.sent))
     return tuple(sorted(out, key=lambda u: u.start))
 
 
@@ -83,15 +85,19 @@ def draw(
     Distinctness is enforced among surrogates, which are independent of the values; mechanism draws may collide.
     """
     units = [u for u in wanted if u.sent is None]
-    out = Entities(known, taken, relations).draw(u for u in units if u.word_class is None)
+    out = Entities(known, taken, relations).draw(u for u in units if not u.by_mechanism)
     fresh: dict[Name, Unit] = {}
     for unit in units:
-        if unit.word_class is not None and known(unit.name) is None:
+        if unit.by_mechanism and known(unit.name) is None:
             fresh.setdefault(unit.name, unit)
     worded = {name: (unit, unit.word_class) for name, unit in fresh.items() if unit.word_class is not None}
     drawn = _report_noisy_max([(unit.value, cls) for unit, cls in worded.values()], table)
     for (name, (unit, _)), (word, epsilon) in zip(worded.items(), drawn, strict=True):
         out[name] = Drawn(Kind.WORD, unit.written, word, epsilon)
+    for name, unit in fresh.items():
+        if unit.form is not None:
+            made, epsilon = special().drawn(unit.form, table.eps_in)
+            out[name] = Drawn(Kind.WORD, unit.written, written(made, unit.written, unit.form), epsilon)
     return out
 
 
@@ -118,11 +124,11 @@ def _units(
     prose: bool,
 ) -> Iterable[Unit]:
     at = 0
-    special, every = policy.special_words and prose, policy.every_word and prose
+    sensitive, every = policy.special_words and prose, policy.every_word and prose
     for span in spans:
         hit = found.get((span.start, span.end)) or _bare_hit(text, span, found)
         word = span.kind is Kind.WORD and hit is None
-        if word and not special:
+        if word and not sensitive:
             continue
         if every:
             yield from _word_units(text, at, span.start, policy, table)
@@ -133,12 +139,12 @@ def _units(
             said = text[hit.start : hit.end]
             yield whole or Unit(hit.start, hit.end, hit.original.kind, _value(hit), said, sent=hit.sent)
         elif word:
-            yield from _word_units(text, span.start, span.end, policy, table, special=True)
+            yield from _special_units(text, span.start, span.end, policy, table)
         elif span.kind is Kind.PERSON:
             yield from name_units(text, span, at, policy.relations)
         else:
-            written = text[span.start : span.end]
-            yield Unit(span.start, span.end, span.kind, canonical(span.kind, written), written)
+            said = text[span.start : span.end]
+            yield Unit(span.start, span.end, span.kind, canonical(span.kind, said), said)
         at = span.end
     if every:
         yield from _word_units(text, at, len(text), policy, table)
@@ -158,15 +164,28 @@ def _bare_hit(text: str, span: Span, found: Mapping[tuple[int, int], Found]) -> 
     return found.get((start, end))
 
 
+def _special_units(text: str, start: int, end: int, policy: Policy, table: Table) -> Iterable[Unit]:
+    """The members of public types, and the other words between them."""
+    at = start
+    for a, b, form in special().find(text[start:end]):
+        group = special().groups[form.group]
+        if not group.hides(table.k):
+            continue
+        yield from _word_units(text, at, start + a, policy, table, every=True)
+        at = start + b
+        yield Unit(start + a, at, Kind.WORD, group.name_of(form), text[start + a : at], form=form)
+    yield from _word_units(text, at, end, policy, table, every=True)
+
+
 def _word_units(
-    text: str, start: int, end: int, policy: Policy, table: Table, *, special: bool = False
+    text: str, start: int, end: int, policy: Policy, table: Table, *, every: bool = False
 ) -> Iterable[Unit]:
     for a, b in words(text[start:end]):
-        written = text[start + a : start + b]
-        if not special and not policy.stopwords and is_stopword(written):
+        said = text[start + a : start + b]
+        if not every and not policy.stopwords and is_stopword(said):
             continue
-        cls = word_class(written, table.index)
-        yield Unit(start + a, start + b, Kind.WORD, spelling(written, cls), written, word_class=cls)
+        cls = word_class(said, table.index)
+        yield Unit(start + a, start + b, Kind.WORD, spelling(said, cls), said, word_class=cls)
 
 
 def _report_noisy_max(wanted: Sequence[tuple[str, WordClass]], table: Table) -> list[tuple[str, float]]:
@@ -189,7 +208,9 @@ def _written_like(unit: Unit, drawn: Callable[[Name], Drawn | None]) -> str:
         return unit.sent
     made = drawn(unit.name)
     assert made is not None, "every unit has a draw before it is written"
-    if unit.word_class is not None:
+    if unit.form is not None and (member := special().read(made.sent, unit.form.group)) is not None:
+        return written(special().like(member, unit.form), unit.written, unit.form)
+    if unit.by_mechanism:
         return with_shape(made.sent, shape(unit.written))
     if unit.written == made.written:
         return made.sent

@@ -1,7 +1,8 @@
 """Words of special categories (GDPR art. 9 and 10, and money trouble), and a user's own lists.
 
 A found word is a ``Kind.WORD`` span: the mechanism replaces it under epsilon, it gets no surrogate. An entry of several
-words gives one span a word. A user's list may be PRIVATE instead: entries like code names, which get surrogates.
+words gives one span a word, a member of a public type (:mod:`cmif.enclave.special`) one span in all. A user's list may
+be PRIVATE instead: entries like code names, which get surrogates.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cmif.enclave.detect.data import entries
+from cmif.enclave.special import special
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
@@ -84,7 +86,7 @@ class Lexicon:
 
 
 class SpecialCategories(Lexicon):
-    """The packaged lists, words with medical endings, and ages."""
+    """The packaged lists and types, words with medical endings, and ages."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         """``extra``: a user's own entries, one to four words each."""
@@ -92,11 +94,14 @@ class SpecialCategories(Lexicon):
         super().__init__(listed | set(extra), name="special")
 
     def __contains__(self, word: str) -> bool:
-        return super().__contains__(word) or is_medical(word.lower())
+        return super().__contains__(word) or is_medical(word.lower()) or word.lower() in special().forms
 
     def detect(self, text: str) -> list[Span]:
         ages = [match.span(match.lastindex or 0) for match in _AGE.finditer(text)]
-        return super().detect(text) + [Span(start, end, Kind.WORD, self.name) for start, end in ages]
+        typed = [(start, end) for start, end, _ in special().find(text)]
+        inside = {i for start, end in typed for i in range(start, end)}
+        words = [s for s in super().detect(text) if not (s.start in inside and s.end - 1 in inside)]
+        return words + [Span(start, end, Kind.WORD, self.name) for start, end in (*typed, *ages)]
 
 
 def is_medical(word: str) -> bool:

@@ -58,7 +58,7 @@ def test_capitals_that_are_no_names(text: str) -> None:
 
 def test_a_condition_with_a_person_in_it_is_a_word_for_the_mechanism(found: Found) -> None:
     kinds = dict(found("She has Parkinson's disease."))
-    assert kinds["Parkinson"] == "word"
+    assert kinds["Parkinson's disease"] == "word"
 
 
 def test_tokens_say_how_they_are_written() -> None:
