@@ -25,6 +25,7 @@ _WORD = r"[^\W\d_][\w'’-]{1,30}"
 _INTRODUCED = re.compile(rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}({_WORD}(?:[ ]{_WORD})?)")
 _ABBREVIATION = re.compile(r"\(([A-Z]{2,8})s?\)")
 _LETTER_WORD = re.compile(r"[^\W\d_]+")
+_LONGEST_NAME = 3  # words
 _NEAR = 12  # tokens on either side that show whether capitals are usual here
 
 
@@ -167,7 +168,24 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
     elif not _are_everyday(sentence, first, end) or _stands_out(sentence, first, end):
-        yield _span(sentence, first, end, kind_of(sentence, first, end))
+        kind = kind_of(sentence, first, end)
+        if kind is Kind.PERSON and end - first > _LONGEST_NAME:
+            yield from _uncommon(sentence, first, end)
+        else:
+            yield _span(sentence, first, end, kind)
+
+
+def _uncommon(sentence: Sentence, first: int, end: int) -> Iterator[Span]:
+    """The names in more capitalised words than a person's name has: "Data Analysis Zhihao Yao Breast Cancer"."""
+    words = lists()
+    i = first
+    while i < end:
+        j = i
+        while j < end and not (words.everyday(sentence[j]) or sentence[j].lower in words.modern):
+            j += 1
+        if j > i:
+            yield _span(sentence, i, j, kind_of(sentence, i, j))
+        i = max(j, i + 1)
 
 
 def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:

@@ -515,16 +515,16 @@ class _Question:
 def _question(text: str, start: int, end: int, spans: Sequence[Span]) -> _Question | None:
     """What a sentence is if it asks and is nobody's affair. A text with private values has no such question."""
     told = text[start:end]
+    alone = not text[:start].strip() and not text[end:].strip()
+    short = alone and told.count(" ") < _SHORT and "," not in told
+    if not told.rstrip().endswith("?") and not (short and _ASKS.match(told)):
+        return None
     works = list(_works(told)) + [match.span(1) for match in _TITLE_CLAUSE.finditer(told)]
     for a, b in works:
         told = told[:a] + "_" * (b - a) + told[b:]  # the "our" of "Days of Our Lives" is nobody's
     told = _PART_PLAYED.sub(r"\1", told)
     if works:
         told = _CHARACTER.sub(r"\1", told)
-    alone = not text[:start].strip() and not text[end:].strip()
-    short = alone and told.count(" ") < _SHORT and "," not in told
-    if not told.rstrip().endswith("?") and not (short and _ASKS.match(told)):
-        return None
     public = bool(works) or _PUBLIC_LIFE.search(told) is not None
     asked = (
         alone and (public or _TO_BE_FILLED.search(told) is not None or _ASKS_OF_A_THING.search(told) is not None)
