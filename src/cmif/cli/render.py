@@ -25,10 +25,11 @@ def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], 
         strip.append(piece.sent, style="" if piece.kind == "text" else "bold green")
     console.print(Panel(strip, title="what the engine would see", title_align="left"))
     grid = Grid("typed", "sent", "kind", "why", "epsilon", box=None, padding=(0, 2))
-    for row in told(seen.pieces, table, detectors if policy.entities else ()):
+    for row in told(seen.pieces, table, detectors, policy):
         if row["reason"]:
             shown = Text(row["text"]), Text(row["sent"])
-            grid.add_row(*shown, row["kind"], row["reason"], f"{row['epsilon']:g}")
+            why = f"{row['reason']} ({row['category']})" if row["category"] else row["reason"]
+            grid.add_row(*shown, row["kind"], why, f"{row['epsilon']:g}")
     console.print(grid)
     console.print(
         f"policy {policy.level.value}; epsilon {seen.epsilon:g}; words hide among K = {table.k} "

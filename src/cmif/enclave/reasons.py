@@ -6,31 +6,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from cmif.enclave.detect import Detector, detect_all
+from cmif.enclave.detect import Detector, detect
+from cmif.enclave.policy import Policy
 from cmif.enclave.special import key, special
 from cmif.enclave.words import spelling, word_class
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece
 
 
-def told(pieces: Iterable[Piece], table: Table, detectors: Sequence[Detector]) -> list[dict[str, Any]]:
+def told(
+    pieces: Iterable[Piece], table: Table, detectors: Sequence[Detector], policy: Policy
+) -> list[dict[str, Any]]:
     """Pieces of one text as `cmif inspect` and the page show them, each with its ``reason``: "" where nothing touches.
 
-    ``detectors`` look at the text again for what they found and the policy keeps because everybody knows it; none of
-    them for a policy that looks for nothing. Nothing is drawn.
+    ``detectors`` look at the text again for what they found and ``policy`` keeps because everybody knows it;
+    ``category`` says what it is known as ("place", "work"; "question": it stands in one of general knowledge), "" for
+    all else. Nothing is drawn.
     """
     pieces = list(_joined(pieces))
     text = "".join(piece.text for piece in pieces)
-    public = [(s.start, s.end, s.kind) for s in detect_all(text, detectors, (), keep_public=False)]
+    public = detect(text, detectors).kept if policy.entities and policy.keeps_public else ()
     out: list[dict[str, Any]] = []
     at = 0
     for piece in pieces:
         end = at + len(piece.text)
         if piece.kind == "text":
-            for start, stop, kind in [(a, b, k) for a, b, k in public if k is not Kind.WORD and at <= a and b <= end]:
-                out += _plain(text[at:start])
-                out.append(_one(text[start:stop], text[start:stop], kind.value, "kept as public", 0.0))
-                at = stop
+            for name in [k for k in public if k.kind is not Kind.WORD and at <= k.start and k.end <= end]:
+                out += _plain(text[at : name.start])
+                written = text[name.start : name.end]
+                out.append(_one(written, written, name.kind.value, "kept as public", 0.0, name.reason))
+                at = name.end
             out += _plain(text[at:end])
         else:
             out.append(_one(piece.text, piece.sent, piece.kind, _reason(piece, table), piece.epsilon))
@@ -65,5 +70,7 @@ def _plain(text: str) -> list[dict[str, Any]]:
     return [_one(text, text, "text", "", 0.0)] if text else []
 
 
-def _one(text: str, sent: str, kind: str, reason: str, epsilon: float) -> dict[str, Any]:
-    return {"text": text, "sent": sent, "kind": kind, "reason": reason, "epsilon": epsilon}
+def _one(
+    text: str, sent: str, kind: str, reason: str, epsilon: float, category: str = ""
+) -> dict[str, Any]:
+    return {"text": text, "sent": sent, "kind": kind, "reason": reason, "category": category, "epsilon": epsilon}

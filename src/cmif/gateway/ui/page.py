@@ -156,8 +156,7 @@ class Page:
         table, out = self._gateway.pipeline.bundle.table, []
         for name, (policy, detectors) in self._policies.items():
             seen = inspect({"prompt": text}, policy, detectors, table)
-            looking = detectors if policy.entities else ()
-            pieces = told(seen.pieces, table, looking)
+            pieces = told(seen.pieces, table, detectors, policy)
             out.append({"policy": name, "pieces": pieces, "epsilon": seen.epsilon})
         return out
 
@@ -171,8 +170,8 @@ class Page:
         exchange = Exchange(gateway.pipeline, gateway.upstream, request, prepared, watch)
         level = gateway.pipeline.policy.level.value
         policy, detectors = self._policies[level]
-        looking, table = detectors if policy.entities else (), gateway.pipeline.bundle.table
-        rows = await asyncio.to_thread(lambda: [told(row, table, looking) for row in prepared.pieces])
+        table = gateway.pipeline.bundle.table
+        rows = await asyncio.to_thread(lambda: [told(row, table, detectors, policy) for row in prepared.pieces])
         spent = await asyncio.to_thread(self._spent, tenant)
         roles = [segment.role for segment in segments(prompt)]
 
