@@ -167,6 +167,21 @@ def test_a_wrong_option_is_refused_in_one_line(
     assert sum(line.startswith("cmif: ") for line in err.splitlines()) == 1 or "Usage:" in err
 
 
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--state", "postgresql://127.0.0.1:1/x"), "do not share"),
+        (("--tenants", "state"), "measured image"),
+        (("--enclave-key", "k"), "made in the TEE"),
+    ],
+)
+def test_what_the_host_could_change_is_refused_inside_a_tee(
+    run: Run, fixed: tuple[str, ...], option: tuple[str, ...], reason: str
+) -> None:
+    status, _, err = run(*fixed, *ENGINE, "--sealed", "none", *option)
+    assert (status, reason in err) == (2, True)
+
+
 @pytest.mark.parametrize("state", ["none", "FILE", "postgresql://127.0.0.1:1/none"])
 @pytest.mark.parametrize("command", [("ledger",), ("tenants", "list"), ("tenants", "revoke", "ward")])
 def test_a_wrong_state_of_a_command_beside_the_gateway_is_refused(

@@ -209,6 +209,25 @@ def test_a_ledger_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
         store.commit(PAYER, {b"u": draw(b"s", 1.0)})
 
 
+def test_a_full_disk_refuses_charges_and_loses_none(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite")
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count={pages + 8}")  # SQLite's own way to meet SQLITE_FULL
+    acted_on: list[int] = []
+
+    def fill() -> None:
+        for i in range(1000):
+            store.commit(PAYER, {i.to_bytes(2, "big"): draw(bytes(512), 1.0)})
+            acted_on.append(i)
+
+    with pytest.raises(LedgerError, match="SQLITE_FULL"):
+        fill()
+    assert len(remembered(store)) == spent(store) == len(acted_on) > 0
+    store._db.execute("PRAGMA max_page_count=100000")
+    store.commit(PAYER, {b"more": draw(bytes(512), 1.0)})
+    assert spent(store) == len(acted_on) + 1
+
+
 def test_a_ledger_that_cannot_be_opened_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite").write_bytes(b"this is no database, and long enough to be looked at" * 40)
     with pytest.raises(InputError):
