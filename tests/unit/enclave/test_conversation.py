@@ -500,3 +500,21 @@ def test_a_name_with_and_without_its_accents_is_restored(bundle: Bundle) -> None
     chat.send("Patient: Dr. María José García-López. MARIA GARCIA LOPEZ called, Maria was well.")
     surrogate = chat.sent_for("María")
     assert chat.answer(f"Dear {surrogate}, dear Dr. {surrogate}!") == "Dear María, dear Dr. María!"
+
+
+def test_a_value_in_other_case_or_accents_has_one_surrogate_in_every_turn(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    sent = chat.send("my patient is jose ramirez, 67 y/o")[0]
+    given, surname = sent.removeprefix("my patient is ").split(",")[0].split()
+    chat.answer("Noted.")
+    assert chat.send("Remind Jose Ramírez of it.")[2] == f"Remind {given} {surname} of it."
+    assert chat.answer(f"Dear {given} {surname}") == "Dear Jose Ramírez"
+
+
+@pytest.mark.parametrize("before", ["", "Our client sues "])
+def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle, before: str) -> None:
+    chat = Chat(bundle)
+    surrogate = chat.send(f"{before}Meridian Foods plc was paid.")[0].split(" plc")[0].removeprefix("Our ")
+    chat.answer("Noted.")
+    assert chat.send("Meridian Foods denies it.")[2] == f"{surrogate} denies it."
+    assert chat.answer(f"So {surrogate} denies it.") == "So Meridian Foods denies it."
