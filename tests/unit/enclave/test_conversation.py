@@ -518,3 +518,20 @@ def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle, befo
     chat.answer("Noted.")
     assert chat.send("Meridian Foods denies it.")[2] == f"{surrogate} denies it."
     assert chat.answer(f"So {surrogate} denies it.") == "So Meridian Foods denies it."
+
+
+def test_a_history_that_begins_with_a_call_of_a_tool_keeps_what_was_private(bundle: Bundle) -> None:
+    """Nothing in the call or its result says that the number is a record's; the call's id says whose it is."""
+    chat = Chat(bundle)
+    chat.send("Patient with MRN 553291 was seen.")
+    surrogate = chat.sent_for("553291")
+    response = chat.prepared.conversation.response()
+    response.wrote(1, [(surrogate, "553291")])
+    response.done("", calls=["call_9f3a"])
+    call = {"id": "call_9f3a", "type": "function", "function": {"name": "look", "arguments": '{"n": "553291", "more": 1}'}}
+    result = {"role": "tool", "tool_call_id": "call_9f3a", "content": "row 553291: ok"}
+    for left in ([{"role": "assistant", "content": None, "tool_calls": [call]}, result], [result]):
+        request = {"messages": [*left, {"role": "user", "content": "And 553291 now?"}]}
+        prepared = chat.pipeline.prepare(request, who=chat.who, max_tokens=1)
+        assert "553291" not in str(prepared.request["messages"])
+        assert surrogate in prepared.sent_text
