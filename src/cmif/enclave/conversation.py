@@ -51,6 +51,7 @@ anybody's."""
 _FORKS = 256
 """Nodes of other forks that are taken along; a client that forks more pays for the rest again."""
 _ENTITIES = frozenset(kind.value for kind in Kind) - {Kind.WORD.value}
+_CALL = re.compile(r"\.tool_calls\[\d+\]\.id$|\.tool_call_id$")
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
 
 Name = tuple[str, str]
@@ -167,19 +168,25 @@ class Conversations:
         nodes: Mapping[bytes, _Node],
     ) -> Iterator[bytes]:
         """Names of what may lead back to the path that a request's messages had: an exchange whose question is new to
-        the path that it has now, an answer that was not given there.
+        the path that it has now, an answer that was not given there, a call of a tool by the name that only it has.
         """
         for m, message in enumerate(messages):
             node = nodes.get(turns[m])
-            if message.client and not _known(node) and m + 1 < len(messages):
-                if messages[m + 1].role == "assistant":
+            if message.client and not _known(node):
+                if m + 1 < len(messages) and messages[m + 1].role == "assistant":
                     yield self._pair_of(root, message.text, messages[m + 1].text)
             elif message.role == "assistant" and not _gave(node, message):
                 yield self._pair_of(root, "", message.text)
+            else:
+                continue
+            yield from (self._call_of(root, s.text) for s in message.segments if _CALL.search(s.path))
 
     def _pair_of(self, root: bytes, asked: str, answer: str) -> bytes:
         """The name of an exchange, or of an answer alone (``asked`` "")."""
         return self._cipher.name(root, "pair", asked, plain(answer))
+
+    def _call_of(self, root: bytes, call: str) -> bytes:
+        return self._cipher.name(root, "call", call)
 
     def _recall(self, wanted: Iterable[bytes]) -> dict[bytes, _Node]:
         wanted = list(wanted)
@@ -450,20 +457,21 @@ class Response:
         """The engine wrote ``runs`` more of text ``index``: pairs (what it wrote, what its reader gets)."""
         self._commit(self._part(index, runs))
 
-    def done(self, text: str, runs: Sequence[tuple[str, str]] = ()) -> None:
+    def done(self, text: str, runs: Sequence[tuple[str, str]] = (), calls: Sequence[str] = ()) -> None:
         """With ``runs`` more of text 0 all of it was written, and read as ``text``: from now on the exchange leads back
-        to this path, and so does by itself an answer that says a value, since clients drop the oldest messages.
+        to this path, and so do by themselves an answer that says a value and the ids of ``calls`` of tools, since
+        clients drop the oldest messages.
         """
         conversation = self._conversation
         of, path = conversation._of, conversation._payer.path
         entries = self._part(0, runs)
         asked = next((m for m in reversed(conversation._messages) if m.client), None)
-        pairs = [""] if self._restored else []
+        root = conversation._root
+        leads = [of._pair_of(root, "", text)] if self._restored and text.strip() else []
         if asked and (self._restored or len(text.split()) >= _PAIR or conversation.protects(asked)):
-            pairs.append(asked.text)
+            leads.append(of._pair_of(root, asked.text, text))
         steps = [step.hex() for step in path]
-        for question in pairs:
-            node = of._pair_of(conversation._root, question, text)
+        for node in (*leads, *(of._call_of(root, call) for call in calls)):
             entries[of._cipher.name(node, "path", *steps)] = (node, {"path": steps}, 0.0)
         self._commit(entries)
 
@@ -539,8 +547,10 @@ def _known(node: _Node | None) -> bool:
 
 
 def _gave(node: _Node | None, message: _Message) -> bool:
-    said = plain(message.text)
-    return node is not None and any(a.plain == said for texts in node.answers.values() for a in texts)
+    if node is None:
+        return False
+    said = {a.plain for texts in node.answers.values() for a in texts}
+    return any(plain(segment.text) in said for segment in message.segments)
 
 
 def _longest(paths: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:

@@ -172,7 +172,7 @@ class Entities:
         return f"{given[:1]}{sent}".lower()
 
     def _person_called(self, word: str) -> str | None:
-        return self._called(("person", word.casefold()))
+        return self._called(("person", canonical(Kind.PERSON, word)))
 
     def _called(self, name: Name) -> str | None:
         drawn = self.made.get(name) or self._known(name)

@@ -14,9 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, dropwhile
 
 from cmif.enclave import layouts
+from cmif.enclave.detect.data import entries
 from cmif.enclave.detect.lists import lists
 from cmif.enclave.detect.plain import readings
 from cmif.types import Kind
@@ -57,7 +58,7 @@ class Found:
 
 
 def canonical(kind: Kind, written: str) -> str:
-    """What all spellings of one value share: white space and case folded (a secret's case is part of it), a number
+    """What all spellings of one value share: white space, case and accents folded (a secret's are part of it), a number
     without its separators, a date as ISO 8601 where it can be read in one way only.
     """
     if kind is Kind.SECRET:
@@ -68,7 +69,7 @@ def canonical(kind: Kind, written: str) -> str:
         read = layouts.read_date(written)
         if read is not None:
             return "-".join(map(str, read)) if isinstance(read, tuple) else read.isoformat()
-    return " ".join(written.replace("’", "'").split()).casefold()
+    return _folded(written)[0].strip()
 
 
 def spellings(o: Original) -> list[tuple[str, str]]:
@@ -86,6 +87,8 @@ def spellings(o: Original) -> list[tuple[str, str]]:
         day_first = layouts.day_first(o.original) if day_first is None else day_first
         pairs += _paired(layouts.dates(o.surrogate, day_first), layouts.dates(o.original, day_first))
     elif o.kind in _NAMES:
+        if o.kind is Kind.ORGANISATION and (bare := _without_form(o.original)) is not None:
+            pairs.append((_without_form(o.surrogate) or o.surrogate, bare))
         first = [text.split()[0].rstrip(",") for text in (o.surrogate, o.original)]
         several = all(len(text.split()) > 1 for text in (o.surrogate, o.original))
         if several and o.kind is not Kind.PERSON and all(len(w) >= _SHORT and not ordinary(w) for w in first):
@@ -333,6 +336,18 @@ def _like(said: str, sent: str, kind: Kind) -> str:
 
 def _paired(surrogate: dict[str, str], original: dict[str, str]) -> list[tuple[str, str]]:
     return [(surrogate[name], original[name]) for name in surrogate if name in original]
+
+
+def _without_form(organisation: str) -> str | None:
+    """A name without the legal form at its end and small words before it ("Meridian Foods" of "client of Meridian Foods
+    plc"); None if it is without them, or nothing is left that is a name by itself.
+    """
+    words = organisation.split()
+    kept = list(dropwhile(str.islower, words))
+    while kept and kept[-1].strip(".,()").casefold() in entries("organisation_forms.txt"):
+        kept.pop()
+    name = " ".join(kept).rstrip(",")
+    return None if len(kept) in (0, len(words)) or (len(kept) == 1 and ordinary(name)) else name
 
 
 def _plural(name: str) -> str:

@@ -185,7 +185,8 @@ class Restorer:
 
 def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
     """Every spelling to look for and what it becomes, None for one with two meanings. An exact surrogate outdoes
-    another spelling; originals that differ in case, accents and white space only are one, the first.
+    another spelling; originals that differ in case, accents and white space only are one, the first that has
+    its capitals.
     """
     exact: dict[str, Meaning] = {}
     derived: dict[str, Meaning] = {}
@@ -196,8 +197,12 @@ def _meanings(originals: Iterable[Original]) -> dict[str, Meaning]:
             into = exact if i == 0 else derived
             spelled = _spaced(surrogate)
             known = into.setdefault(spelled, (original, o))
-            if known is not None and known[1] is not o and not reads_alike(known[0], original):
+            if known is None or known[1] is o:
+                continue
+            if not reads_alike(known[0], original):
                 into[spelled] = None
+            elif known[0].islower() and not surrogate.islower():  # written in small letters first, then properly
+                into[spelled] = (original, o)
     return {**derived, **exact}
 
 

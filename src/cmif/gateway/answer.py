@@ -203,7 +203,7 @@ class Answer:
         self._values = []
         wrote = [(run.raw, run.text) for run in kept]
         if done:
-            self._response.done(self.text, wrote)
+            self._response.done(self.text, wrote, [call.id for call in self.calls])
         else:
             self._response.wrote(0, wrote)
         self._runs, self._unread = held, sum(len(run.text) for run in held)

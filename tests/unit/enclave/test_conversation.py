@@ -500,3 +500,38 @@ def test_a_name_with_and_without_its_accents_is_restored(bundle: Bundle) -> None
     chat.send("Patient: Dr. María José García-López. MARIA GARCIA LOPEZ called, Maria was well.")
     surrogate = chat.sent_for("María")
     assert chat.answer(f"Dear {surrogate}, dear Dr. {surrogate}!") == "Dear María, dear Dr. María!"
+
+
+def test_a_value_in_other_case_or_accents_has_one_surrogate_in_every_turn(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    sent = chat.send("my patient is jose ramirez, 67 y/o")[0]
+    given, surname = sent.removeprefix("my patient is ").split(",")[0].split()
+    chat.answer("Noted.")
+    assert chat.send("Remind Jose Ramírez of it.")[2] == f"Remind {given} {surname} of it."
+    assert chat.answer(f"Dear {given} {surname}") == "Dear Jose Ramírez"
+
+
+@pytest.mark.parametrize("before", ["", "Our client sues "])
+def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle, before: str) -> None:
+    chat = Chat(bundle)
+    surrogate = chat.send(f"{before}Meridian Foods plc was paid.")[0].split(" plc")[0].removeprefix("Our ")
+    chat.answer("Noted.")
+    assert chat.send("Meridian Foods denies it.")[2] == f"{surrogate} denies it."
+    assert chat.answer(f"So {surrogate} denies it.") == "So Meridian Foods denies it."
+
+
+def test_a_history_that_begins_with_a_call_of_a_tool_keeps_what_was_private(bundle: Bundle) -> None:
+    """Nothing in the call or its result says that the number is a record's; the call's id says whose it is."""
+    chat = Chat(bundle)
+    chat.send("Patient with MRN 553291 was seen.")
+    surrogate = chat.sent_for("553291")
+    response = chat.prepared.conversation.response()
+    response.wrote(1, [(surrogate, "553291")])
+    response.done("", calls=["call_9f3a"])
+    call = {"id": "call_9f3a", "type": "function", "function": {"name": "look", "arguments": '{"n": "553291", "more": 1}'}}
+    result = {"role": "tool", "tool_call_id": "call_9f3a", "content": "row 553291: ok"}
+    for left in ([{"role": "assistant", "content": None, "tool_calls": [call]}, result], [result]):
+        request = {"messages": [*left, {"role": "user", "content": "And 553291 now?"}]}
+        prepared = chat.pipeline.prepare(request, who=chat.who, max_tokens=1)
+        assert "553291" not in str(prepared.request["messages"])
+        assert surrogate in prepared.sent_text
