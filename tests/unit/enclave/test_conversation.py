@@ -16,6 +16,7 @@ from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.special import key, special
 from cmif.enclave.words import is_stopword
 from cmif.errors import BudgetExhaustedError
 from cmif.gateway.bundles import open_bundle
@@ -437,3 +438,19 @@ def test_candidates_that_a_client_shows_without_their_markup_go_back_as_candidat
     sent = chat.send("The fourth.")[1]
     assert surrogate not in sent
     assert "Whitfield" in html.unescape(re.sub(r"</?b>|\*", "", sent))
+
+
+def test_a_special_phrase_is_charged_once_and_stays_one_thing_in_every_form_and_turn(bundle: Bundle) -> None:
+    chat = Chat(bundle, "sensitive")
+    [first] = chat.send("She is diabetic.")
+    eps = chat.epsilon
+    assert eps == pytest.approx(bundle.table.eps_in)
+    drawn = special().forms[key(first.removeprefix("She is ").removesuffix("."))]
+    assert (drawn.group, drawn.column) == ("condition.1", 0)
+    chat.answer("Understood.")
+    later = chat.send("My diabetes, TYPE 2\nDIABETES, and again diabetes.")[-1]
+    assert chat.epsilon == pytest.approx(eps)  # type 2 diabetes alone is new
+    noun = special().groups["condition.1"].members[drawn.member][1][0]
+    assert later.startswith(f"My {noun}, ")
+    assert later.endswith(f", and again {noun}.")
+    assert chat.answer(f"So {noun} it is.") == "So diabetes it is."
