@@ -16,6 +16,7 @@ from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.special import key, special
 from cmif.enclave.words import is_stopword
 from cmif.errors import BudgetExhaustedError
 from cmif.gateway.bundles import open_bundle
@@ -535,3 +536,19 @@ def test_a_history_that_begins_with_a_call_of_a_tool_keeps_what_was_private(bund
         prepared = chat.pipeline.prepare(request, who=chat.who, max_tokens=1)
         assert "553291" not in str(prepared.request["messages"])
         assert surrogate in prepared.sent_text
+
+
+def test_a_special_phrase_is_charged_once_and_stays_one_thing_in_every_form_and_turn(bundle: Bundle) -> None:
+    chat = Chat(bundle, "sensitive")
+    [first] = chat.send("She is diabetic.")
+    eps = chat.epsilon
+    assert eps == pytest.approx(bundle.table.eps_in)
+    drawn = special().forms[key(first.removeprefix("She is ").removesuffix("."))]
+    assert (drawn.group, drawn.column) == ("condition.1", 0)
+    chat.answer("Understood.")
+    later = chat.send("My diabetes, TYPE 2\nDIABETES, and again diabetes.")[-1]
+    assert chat.epsilon == pytest.approx(eps)  # type 2 diabetes alone is new
+    noun = special().groups["condition.1"].members[drawn.member][1][0]
+    assert later.startswith(f"My {noun}, ")
+    assert later.endswith(f", and again {noun}.")
+    assert chat.answer(f"So {noun} it is.") == "So diabetes it is."
