@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from cmif.errors import (
     BudgetExhaustedError,
     CmifError,
+    CoverError,
     CrossSiteError,
     EngineBusyError,
     EngineError,
@@ -127,7 +128,7 @@ def error_response(error: CmifError) -> JSONResponse:
             status = 404
         case InputError():
             status = 400
-        case BudgetExhaustedError():
+        case BudgetExhaustedError() | CoverError():
             status, headers = 403, {"x-should-retry": "false"}
         case NotReadyError() | LedgerError():
             status, headers = 503, {"retry-after": "5"}

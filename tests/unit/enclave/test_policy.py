@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cmif.enclave.policy import Level, Policy
+from cmif.enclave.policy import Cover, Level, Policy
 from cmif.errors import InputError
 
 
@@ -32,4 +34,28 @@ def test_the_default_is_sensitive_without_budgets() -> None:
 )
 def test_bad_keys_and_values_are_refused(raw: dict[str, object]) -> None:
     with pytest.raises(InputError):
+        Policy.parse(raw)
+
+
+def test_cover_is_a_table_of_k_and_words() -> None:
+    assert Policy.parse({}).cover is None
+    assert Policy.parse({"cover": {}}).cover == Cover(16, 3)
+    assert Policy.parse({"cover": {"k": 8, "words": 1}}).cover == Cover(8, 1)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"cover": True},
+        {"cover": {"k": 1}},
+        {"cover": {"k": 33}},
+        {"cover": {"k": 8.0}},
+        {"cover": {"words": 0}},
+        {"cover": {"rows": 3}},
+        {"level": "content", "cover": {"k": 8}},
+        {"level": "entities", "cover": {"k": 8}},
+    ],
+)
+def test_a_cover_that_cannot_be_is_refused(raw: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="cover"):
         Policy.parse(raw)

@@ -15,10 +15,12 @@ import uvicorn
 
 import cmif.engine.app as app_module
 from cmif.engine.app import limits_of, make_app
+from cmif.engine.body import load_body
 from cmif.engine.transformers import TransformersEngine
-from cmif.errors import SchemaError
+from cmif.engine.variants import generate
+from cmif.errors import EngineBusyError, SchemaError
 from cmif.wire.events import DoneEvent, Event, EventReader, TokenEvent
-from cmif.wire.frame import CONTENT_TYPE, encode
+from cmif.wire.frame import CONTENT_TYPE, Frame, encode
 from cmif.wire.session import SessionEncoder, SessionStore
 
 from .conftest import Tiny, held, prompt, until
@@ -241,3 +243,47 @@ async def test_logs_hold_no_content(service: Service, llama: Tiny, caplog: pytes
     assert any("generated 6 tokens from 9" in line for line in lines)
     assert any("rows_refused" in line for line in lines)
     assert not any("tenant-salt" in line for line in caplog.messages)
+
+
+def variants_of(llama: Tiny, prompts: list[list[int]], **sampling: Any) -> Frame:
+    whole = llama.frame([i for ids in prompts for i in ids], **sampling)
+    return replace(whole, lengths=tuple(map(len, prompts)))
+
+
+async def test_every_variant_is_answered_as_if_it_were_alone(service: Service, llama: Tiny) -> None:
+    """Four prompts that share a beginning, of different lengths, and one that shares nothing."""
+    shared = prompt(3, 20)
+    prompts = [[*shared, *prompt(40 + i, 3 + i)] for i in range(4)] + [prompt(90, 6)]
+    status, events, _, _ = await service.post(encode(variants_of(llama, prompts, max_tokens=6)))
+    assert status == 200
+    for of, ids in enumerate(prompts):
+        mine = [event for event in events if getattr(event, "of", None) == of]
+        assert ids_of(mine) == llama.reference(ids, 6)
+        assert isinstance(mine[-1], DoneEvent)
+        assert mine[-1].prompt_tokens == len(ids)
+    assert sum(isinstance(event, DoneEvent) for event in events) == len(prompts)
+
+
+async def test_what_variants_share_is_computed_once(service: Service, llama: Tiny) -> None:
+    seen: list[int] = []
+    prefill = service.engine._decoder.prefill
+
+    def counted(slot: int, rows: Any, start: int) -> Any:
+        seen.append(len(rows))
+        return prefill(slot, rows, start)
+
+    service.engine._decoder.prefill = counted  # type: ignore[method-assign]
+    shared = prompt(3, 20)
+    await service.post(encode(variants_of(llama, [[*shared, i, 5] for i in (7, 8, 9)], max_tokens=2)))
+    assert seen == [22, 2, 2]
+
+
+async def test_variants_are_queued_all_or_none(llama: Tiny) -> None:
+    engine = TransformersEngine(llama.model, load_body(llama.path).info, max_batch=1, max_queue=2)
+    try:
+        frame = variants_of(llama, [prompt(i, 5) for i in range(8)], max_tokens=200)
+        with pytest.raises(EngineBusyError):
+            generate(engine, frame)
+        await until(lambda: engine.queued == 0 and engine.running == 0)
+    finally:
+        await engine.close()

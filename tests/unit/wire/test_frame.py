@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,3 +176,42 @@ def test_a_model_is_named_by_a_digest(model: str) -> None:
 def test_decode_takes_neither_ids_nor_sessions() -> None:
     with pytest.raises(WireError):
         decode(encode(IdsFrame(MODEL, np.array([1, 2], np.int32), Sampling())), LIMITS)
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=64), st.sampled_from(CODECS[:1] + CODECS[3:4]))
+def test_variants_of_a_prompt_come_back_each_with_its_tokens(lengths: list[int], codec: str) -> None:
+    n = sum(lengths)
+    unique = np.arange(min(n, 9) * HIDDEN, dtype=np.uint16).reshape(-1, HIDDEN)
+    rows = Rows(unique, (np.arange(n) % len(unique)).astype(np.int32))
+    frame = Frame(MODEL, rows, Sampling(), "tenant", tuple(lengths))
+    out = decode(encode(frame, codec), LIMITS)
+    assert out.lengths == tuple(lengths)
+    assert out.longest == max(lengths)
+    apart = out.variants()
+    assert [len(one.rows.index) for one in apart] == lengths
+    assert np.array_equal(np.concatenate([one.rows.dense() for one in apart]), rows.dense())
+    assert all(one.rows.unique is out.rows.unique for one in apart)
+
+
+@pytest.mark.parametrize("lengths", [(20,), (10, 11), (0, 20), (1,) * 65], ids=["one", "too long", "empty", "too many"])
+def test_lengths_that_do_not_go_together_are_not_sent(lengths: tuple[int, ...]) -> None:
+    frame = make_frame()
+    with pytest.raises(WireError, match="variants"):
+        encode(replace(frame, lengths=lengths))
+
+
+@given(st.integers(HEADER, HEADER + 14), st.integers(0, 255))
+def test_a_changed_byte_among_the_lengths_is_refused_or_read_whole(at: int, value: int) -> None:
+    data = bytearray(encode(replace(make_frame(), salt="", lengths=(8, 12))))
+    data[at] = value
+    try:
+        out = decode(bytes(data), LIMITS)
+    except (WireError, FrameTooLargeError):
+        return
+    assert sum(out.lengths) == len(out.rows.index)
+
+
+def test_a_variant_longer_than_the_context_is_refused_before_it_is_read() -> None:
+    data = encode(replace(make_frame(), lengths=(1, 19)))
+    with pytest.raises(FrameTooLargeError, match="19 tokens"):
+        decode(data, Limits(HIDDEN, 18, 1 << 20))

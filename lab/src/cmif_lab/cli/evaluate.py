@@ -14,13 +14,14 @@ from typer.core import TyperGroup
 
 from cmif.errors import InputError
 from cmif_lab.cli.answers import answers
+from cmif_lab.cli.cover import cover
 
 
 class _TaskOrAnswers(TyperGroup):
-    """`cmif eval answers ...` is that command; whatever else follows `cmif eval` belongs to the one of the tasks."""
+    """`cmif eval answers ...` and `cmif eval cover ...` are those commands; whatever else follows `cmif eval` belongs to the one of the tasks."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args if args[:1] == ["answers"] else ["task", *args])
+        return super().parse_args(ctx, args if args[:1] in (["answers"], ["cover"]) else ["task", *args])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -34,6 +35,7 @@ evaluate = typer.Typer(
     pretty_exceptions_enable=False,
 )
 evaluate.command(name="answers")(answers)
+evaluate.command(name="cover")(cover)
 
 
 @evaluate.command(name="task")
