@@ -106,7 +106,8 @@ def _companies(text: str, lower: str) -> Iterator[Span]:
         capital = bool(words) and text[words[-1].start()].isupper()
         while first and (words[first - 1].group() == "and" or not _ends_a_company(words[first - 1].group())):
             at = words[first - 1].start()
-            if capital and lower[at : at + 4] != "and " and not text[at].isupper():
+            number = text[at].isdigit() and lower[words[first - 1].end()] == " "  # "3 Round Stones Inc"
+            if capital and lower[at : at + 4] != "and " and not (text[at].isupper() or number):
                 break
             first -= 1
         while first < len(words) and words[first].group() == "and":

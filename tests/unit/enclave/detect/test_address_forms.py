@@ -39,6 +39,7 @@ def test_an_unknown_word_behind_a_form_of_address_is_a_name(text: str, names: li
         ("For the first time, Halcyon Robotics Ltd grew.", "Halcyon Robotics Ltd"),
         ("On december 31, 2024, Sword Corp paid.", "Sword Corp"),
         ("works for hubbard, fox and gill ltd", "hubbard, fox and gill ltd"),
+        ("I work for 48 Factoring Inc", "48 Factoring Inc"),
         ("with Hubbard, Fox and Gill ltd", "Hubbard, Fox and Gill ltd"),
     ],
 )
