@@ -81,7 +81,7 @@ class AddressForms:
             for match in rule.finditer(lower):
                 if name := _name(text, match.start(1), match.end(1), kind, rule is _TITLE):
                     spans.append(Span(*name, kind, _NAME))
-        spans.extend(_companies(lower))
+        spans.extend(_companies(text, lower))
         people = sorted(span.start for span in spans if span.kind is Kind.PERSON)
         if people:
             for sentence in _SENTENCE.finditer(text):
@@ -93,15 +93,22 @@ class AddressForms:
         return spans
 
 
-def _companies(lower: str) -> Iterator[Span]:
-    """The words before a legal form, back to the last one that no name has: "works for hubbard, fox and gill ltd"."""
+def _companies(text: str, lower: str) -> Iterator[Span]:
+    """The words before a legal form, back to the last one that no name has: "works for hubbard, fox and gill ltd". Where
+    the last of them has a capital so have all ("at the same time, Halcyon Robotics Ltd").
+    """
     for match in _LEGAL.finditer(lower):
         before = _BACK.search(lower, max(0, match.start() - 100), match.start())
         if before is None:
             continue
         words = list(_EACH_PART.finditer(lower, *before.span()))
         first = len(words)
+        capital = bool(words) and text[words[-1].start()].isupper()
         while first and (words[first - 1].group() == "and" or not _ends_a_company(words[first - 1].group())):
+            at = words[first - 1].start()
+            number = text[at].isdigit() and lower[words[first - 1].end()] == " "  # "3 Round Stones Inc"
+            if capital and lower[at : at + 4] != "and " and not (text[at].isupper() or number):
+                break
             first -= 1
         while first < len(words) and words[first].group() == "and":
             first += 1

@@ -89,7 +89,8 @@ def _is_identifier(text: str, span: Span) -> bool:
 
 def _is_initial(text: str, point: int) -> bool:
     """Whether the point ends a sentence or an initial rather than joining identifiers: "J.Smith", "Mr.Smith"."""
-    return not text[max(0, point - 3) : point].islower()
+    before = text[max(0, point - 5) : point].rpartition(" ")[2]
+    return not before[-3:].islower() or before in cues.HONORIFICS  # "mr.Rana"
 
 
 def _named(sentence: Sentence, first: int, end: int, shouted: bool) -> Iterator[Span]:

@@ -33,6 +33,20 @@ def test_an_unknown_word_behind_a_form_of_address_is_a_name(text: str, names: li
     assert [(text[s.start : s.end], s.kind.value) for s in spans] == names
 
 
+@pytest.mark.parametrize(
+    ("text", "company"),
+    [
+        ("For the first time, Halcyon Robotics Ltd grew.", "Halcyon Robotics Ltd"),
+        ("On december 31, 2024, Sword Corp paid.", "Sword Corp"),
+        ("works for hubbard, fox and gill ltd", "hubbard, fox and gill ltd"),
+        ("I work for 48 Factoring Inc", "48 Factoring Inc"),
+        ("with Hubbard, Fox and Gill ltd", "Hubbard, Fox and Gill ltd"),
+    ],
+)
+def test_a_company_begins_with_its_own_words(text: str, company: str) -> None:
+    assert company in [text[s.start : s.end] for s in detect_all(text, [AddressForms()])]
+
+
 @pytest.mark.parametrize("text", NONE)
 def test_a_word_that_is_one_stays(text: str) -> None:
     assert detect_all(text, [AddressForms()]) == ()
