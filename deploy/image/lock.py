@@ -1,4 +1,7 @@
-"""Write requirements.txt: every wheel of the image with its version and hash. `python deploy/image/lock.py`, then review it."""
+"""Write requirements.txt: every wheel of the image with its version and hash.
+
+`python deploy/image/lock.py`, then review it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ def main() -> None:
         report = Path(folder) / "report.json"
         subprocess.run(
             [
-                sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--only-binary", ":all:",
+                sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
+                "--only-binary", ":all:",
                 "--python-version", "3.13", *(word for name in PLATFORMS for word in ("--platform", name)),
                 "--target", folder, "--report", str(report), "-c", str(SOURCE / "constraints.txt"), *wanted,
             ],

@@ -1,4 +1,7 @@
-"""What a programme or module needs, in the order it loads in: `needed.py libraries ROOT FILE`, `needed.py modules DIR NAME...`."""
+"""What a programme or module needs, in the order it loads in.
+
+`needed.py libraries ROOT FILE`, `needed.py modules DIR NAME...`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def libraries(root: Path, file: str) -> list[str]:
 
 
 def modules(folder: Path, names: list[str]) -> list[str]:
-    """Files of ``names`` below ``folder``, each after those it depends on; what is built into the kernel is left out."""
+    """Files of ``names`` below ``folder``, each after those it depends on; what the kernel holds itself is left out."""
     needs = {}
     for line in (folder / "modules.dep").read_text("ascii").splitlines():
         file, _, before = line.partition(":")

@@ -18,7 +18,7 @@ from cmif_lab.cli.cover import cover
 
 
 class _TaskOrAnswers(TyperGroup):
-    """`cmif eval answers ...` and `cmif eval cover ...` are those commands; whatever else follows `cmif eval` belongs to the one of the tasks."""
+    """`cmif eval answers` and `cmif eval cover` are those commands; all else that follows `cmif eval` is the tasks'."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args if args[:1] in (["answers"], ["cover"]) else ["task", *args])

@@ -94,7 +94,7 @@ class AddressForms:
 
 
 def _companies(text: str, lower: str) -> Iterator[Span]:
-    """The words before a legal form, back to the last one that no name has: "works for hubbard, fox and gill ltd". Where
+    """Words before a legal form, back to the last one that no name has: "works for hubbard, fox and gill ltd". Where
     the last of them has a capital so have all ("at the same time, Halcyon Robotics Ltd").
     """
     for match in _LEGAL.finditer(lower):
