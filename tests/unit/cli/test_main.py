@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -195,17 +195,22 @@ def test_a_wrong_state_of_a_command_beside_the_gateway_is_refused(
 
 
 @pytest.mark.parametrize("ready", [False, True])
-def test_control_c_ends_a_gateway_without_a_traceback(fixed: tuple[str, ...], ready: bool) -> None:
+def test_control_c_ends_a_gateway_without_a_traceback(
+    fixed: tuple[str, ...], tmp_path: Path, ready: bool
+) -> None:
     """While it starts, and while it serves."""
-    command = [sys.executable, "-m", "cmif", *fixed, *ENGINE, "--port", "0"]
+    config = tmp_path / "cmif.toml"
+    config.write_text("") if ready else os.mkfifo(config)
+    command = [sys.executable, "-m", "cmif", "--config", str(config), *fixed, *ENGINE, "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    if ready:
-        process.stdout.readline()
-    else:
-        time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    with ExitStack() as stack:
+        if ready:
+            process.stdout.readline()
+        else:
+            stack.enter_context(config.open("w"))  # returns when the gateway has opened it, and waits for what it says
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     assert process.returncode == 130
 
