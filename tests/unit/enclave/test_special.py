@@ -229,6 +229,14 @@ def test_a_later_turn_writes_the_same_member_in_its_own_form(table: Table) -> No
     assert rows[1][4].isupper()
 
 
+def test_a_marked_phrase_of_the_same_name_stays_a_surrogate_and_the_word_a_word(table: Table) -> None:
+    policy = Policy.named("sensitive")
+    seen = inspect({"prompt": "<private>asthmatic</private> or asthma"}, policy, detectors_for(policy), table)
+    kinds = {p.text: p.kind for p in seen.pieces if p.kind != "text"}
+    assert kinds == {"asthmatic": "private", "asthma": "word"}
+    assert seen.epsilon == pytest.approx(table.eps_in)
+
+
 def test_the_reason_names_the_type(table: Table) -> None:
     pieces = [Piece("breast cancer", "gout", "word", 1.0), Piece("Asthma", "asthma", "word", 1.0)]
     assert [row["reason"] for row in told(pieces, table, (), Policy.named("sensitive"))] == ["drawn, condition", "drawn as itself"]
