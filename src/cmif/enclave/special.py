@@ -31,7 +31,7 @@ TYPES = (
 _COUNTED = frozenset({"noun", "agent"})
 """Columns whose plural is written; that of a mass noun ("cancers") is read as the same form."""
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_GAP = re.compile(r"\s+|\s?[-‐‑]\s?")
+_GAP = re.compile(r"['’]?(?:\s+|\s?[-‐‑]\s?)")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _Y = re.compile(r"(?<=[^aeiou])y\Z")
 

@@ -9,13 +9,13 @@ Not hidden: the group, and that a member of it was written. Source: Warner 1965;
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 from cmif.errors import MechanismError
-from cmif.privacy.accounting import NANO, nano
-from cmif.privacy.certify import smallest_epsilon
+from cmif.privacy.accounting import NANO
 from cmif.privacy.integers import exp_lower
 from cmif.privacy.laws.base import MAX_EPSILON
 from cmif.privacy.sample import below
@@ -62,5 +62,7 @@ def type_law(n: int, epsilon: float) -> TypeLaw:
     bound = exp_lower(Fraction(epsilon))
     other = 1 << (_BITS - (int(bound) + n + 1).bit_length())
     own = int(bound * other)
-    loss = nano(smallest_epsilon(Fraction(own, other))) / NANO if own > other else 0.0
-    return TypeLaw(n, own, other, min(loss, epsilon))
+    nanos = math.floor(math.log(own / other) * NANO)
+    while exp_lower(Fraction(nanos / NANO)) * other < own:
+        nanos += 1
+    return TypeLaw(n, own, other, min(nanos / NANO, epsilon))

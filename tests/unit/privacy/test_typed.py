@@ -12,7 +12,7 @@ from cmif.errors import MechanismError
 from cmif.privacy.integers import exp_lower
 from cmif.privacy.typed import TypeLaw, type_law
 
-SIZES = st.integers(2, 60)
+SIZES = st.integers(2, 24)
 EPSILONS = st.one_of(st.just(0.0), st.floats(1e-6, 30.0))
 
 
