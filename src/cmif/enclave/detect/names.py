@@ -170,7 +170,8 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
     elif not _are_everyday(sentence, first, end) or (
-        _stands_out(sentence, first, end) and _is_cued(sentence, first, end)
+        _is_cued(sentence, first, end)
+        and (_stands_out(sentence, first, end) or any(t.lower in lists().modern for t in sentence[first:end]))
     ):
         kind = kind_of(sentence, first, end)
         if kind is Kind.PERSON and end - first > _LONGEST_NAME:
@@ -252,7 +253,7 @@ def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
 
 def _is_cued(sentence: Sentence, first: int, end: int) -> bool:
     """Whether everyday words with capitals have a neighbour that names have: "at Pave", "Pave's", "Pave said"."""
-    before = sentence[first - 1].lower
+    before = sentence[first - 1].lower if first else ""
     cued = before in cues.BEFORE_ORGANISATION or before in cues.BEFORE_EITHER or before in cues.BEFORE_PLACE
     if cued or _is_subject(sentence, end - 1):
         return True
