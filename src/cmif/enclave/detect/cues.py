@@ -73,7 +73,7 @@ COMPASS = _set("north south east west northern southern eastern western central 
 
 BEFORE_PLACE = _set("in near around outside inside across throughout via visiting visit visited leaving")
 BEFORE_ORGANISATION = _set(
-    "at for with by joined join joining employer acme company firm bank employed works work worked working via "
+    "at for with by became joined join joining employer acme company firm bank employed works work worked working via "
     "versus vs v"
 )
 BEFORE_EITHER = _set("from to leaving left")

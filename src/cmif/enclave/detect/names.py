@@ -152,6 +152,7 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
         first += 1
     while end > first and not sentence[end - 1].is_capital:
         end -= 1
+    organisation = organisation or (not shouted and _is_organisation(sentence, first, end))  # "Alder Bank on May 4"
     if not organisation and not shouted:
         while end - first > 1 and _is_lead(sentence, first, end):
             first += 1
@@ -168,7 +169,10 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     elif end - first == 1:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
-    elif not _are_everyday(sentence, first, end) or _stands_out(sentence, first, end):
+    elif not _are_everyday(sentence, first, end) or (
+        _is_cued(sentence, first, end)
+        and (_stands_out(sentence, first, end) or any(t.lower in lists().modern for t in sentence[first:end]))
+    ):
         kind = kind_of(sentence, first, end)
         if kind is Kind.PERSON and end - first > _LONGEST_NAME:
             yield from _uncommon(sentence, first, end)
@@ -190,12 +194,9 @@ def _uncommon(sentence: Sentence, first: int, end: int) -> Iterator[Span]:
 
 
 def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:
-    """Whether several capitalised words are everyday ones; words of today only in a heading."""
-    words, heading = lists(), _is_heading(sentence)
-    return all(
-        words.everyday(t, heading=heading) and (heading or t.lower not in words.modern)
-        for t in sentence[first:end]
-    )
+    """Whether several capitalised words are everyday ones: "Business Analyst", "Decentralized Exchange"."""
+    words = lists()
+    return all(words.everyday(t, heading=True) for t in sentence[first:end])
 
 
 def _is_heading(sentence: Sentence) -> bool:
@@ -227,7 +228,9 @@ def _single(sentence: Sentence, i: int) -> bool:
     if lower in words.pure:
         return True
     if not token.starts:
-        return not words.everyday(token) or (_stands_out(sentence, i, i + 1) and _is_cued(sentence, i))
+        if not words.everyday(token, heading=True):
+            return True
+        return (lower in words.modern or _stands_out(sentence, i, i + 1)) and _is_cued(sentence, i, i + 1)
     if lower in words.names:  # "Mark called" but not "Mark the box"
         return _is_subject(sentence, i)
     return not words.everyday(token)
@@ -238,7 +241,9 @@ def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
     if first == 0 or sentence[first].starts or sentence[first].written is Written.UPPER:
         return False
     before = sentence[first - 1]
-    if before.is_capital or before.lower in cues.DETERMINERS or before.lower in cues.TITLES:
+    if before.is_capital or before.lower in cues.DETERMINERS:
+        return False
+    if before.lower in cues.TITLES and before.lower not in cues.BEFORE_EITHER:  # "to" is the head of a letter too
         return False
     if all(t.lower in lists().special or t.lower in lists().proper for t in sentence[first:end]):
         return False
@@ -246,11 +251,14 @@ def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
     return sum(t.is_capital for t in around) <= max(2, 0.6 * len(around))
 
 
-def _is_cued(sentence: Sentence, i: int) -> bool:
-    """Whether an everyday word with a capital has a neighbour that names have: "at Pave", "Pave's", "Pave said"."""
-    before = sentence[i - 1].lower
+def _is_cued(sentence: Sentence, first: int, end: int) -> bool:
+    """Whether everyday words with capitals have a neighbour that names have: "at Pave", "Pave's", "Pave said"."""
+    before = sentence[first - 1].lower if first else ""
     cued = before in cues.BEFORE_ORGANISATION or before in cues.BEFORE_EITHER or before in cues.BEFORE_PLACE
-    return cued or _is_subject(sentence, i)
+    if cued or _is_subject(sentence, end - 1):
+        return True
+    after = sentence[end] if end < len(sentence) else None  # "which Crown Point received"
+    return end - first > 1 and after is not None and after.lower.endswith("ed") and not after.is_capital
 
 
 def _is_subject(sentence: Sentence, i: int) -> bool:

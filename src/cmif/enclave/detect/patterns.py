@@ -33,10 +33,11 @@ _URL = re.compile(
 )
 _URL_TAIL = ".,;:!?)]}'’”*_"
 _DOMAIN = re.compile(
-    r"(?i:(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|"
+    r"(?i:(?<![\w./-])(?<![\w.+%'-]@)(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|"
+    r"app|dev|"
     r"cloud|online|site|"
     r"shop|tech|co|eu|uk|de|fr|es|nl|ch|se|dk|fi|pl|cz|hu|ro|pt|gr|ie|ca|au|nz|jp|cn|br|mx|ru|ua|tr|za|kr|"
-    r"sg|hk|bank|"
+    r"sg|hk|bank|paris|london|berlin|agency|studio|clinic|"
     r"health|hospital|law|example|local|internal|corp|lan|test)(?![\w-]|\.[a-z])(?:[:/][^\s<>\"`{}|"
     r"\\^]{0,2048})?)"
 )

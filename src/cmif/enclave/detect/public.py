@@ -243,7 +243,7 @@ _PRIVATE_LIFE = re.compile(
     r"(?i:(?<!minimum )(?<!average )(?<!living )\b(?:salary|wage)s?(?! caps?)\b|(?<!how many )\bcustomers?\b|"
     r"(?<!national )(?<!public )(?<!us )(?<!student )\bdebt\b|"
     r"(?<!union )(?<!inaugural )(?<!gettysburg )\baddress\b)|"
-    r"(?i:\b(?:contract|invoice|meeting|meet|paid|pay|owes?|loan|mortgage|account number|"
+    r"(?i:(?<!to )\bcontract\b|\b(?:invoice|meeting|meet|paid|pay|owes?|loan|mortgage|account number|"
     r"password|phone|"
     r"e-?mail|call(?:s|ed)? (?:back|in)|appointment|diagnos\w+|symptoms?|medication|prescri\w+|therapy|surgery|"
     r"lab results?|pregnan\w+|"
@@ -398,7 +398,9 @@ def _around(text: str, span: Span, name: str) -> str | None:
     """The category of a listed name of which only this word has its capital: "las Vegas", "Coca cola"."""
     before = _WORD_BEFORE.search(text, max(0, span.start - 22), span.start)
     after = _WORD_AFTER.match(text, span.end)
-    for whole in (before and before.group() + name, after and name + after.group()):
+    singular = name.removesuffix("s")  # "new Zealands coast"
+    led = (before.group() + name, before.group() + singular) if before else ()
+    for whole in (*led, after and name + after.group()):
         if whole and _listed().get(whole.lower()) in ("place", "organisation", "work"):
             return _listed()[whole.lower()]
     return None

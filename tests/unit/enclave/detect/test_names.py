@@ -29,10 +29,17 @@ FOUND = [
     ("MARIA GONZALEZ WAS SEEN TODAY", [("MARIA GONZALEZ", "person")]),
     ("my name is xu qiwen", [("xu qiwen", "person")]),
     ("hi i'm tom from leeds, my boss karen o'neill", [("tom", "person"), ("leeds", "place"), ("karen o'neill", "person")]),
+    ("The backhoe was rented to Mission Landscaping on December 4.", [("Mission Landscaping", "organisation")]),
+    ("Draft a mail to Blessing informing her.", [("Blessing", "place")]),
+    ("Dividends, which Crown Point received, were small.", [("Crown Point", "person")]),
+    ("I spoke with mr.Rana about it.", [("Rana", "person")]),
     ("Ástríður Jónsdóttir", [("Ástríður Jónsdóttir", "person")]),
 ]
 
 NOT_FOUND = [
+    "Our tool supports Decentralized Exchange and pays out daily.",
+    "Her duties include Logistics, cleaning and filing.",
+    "Please read Gift Card terms and sign.",
     "Please write a short summary of the Patient History.",
     "The Tenant shall pay the Landlord under this Agreement.",
     "Mark the box. Will you come? Hope this helps. Bill me.",

@@ -116,6 +116,13 @@ def test_plain_text_has_the_same_length(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
+def test_the_domain_of_an_address_is_found_without_its_user(found: Found) -> None:
+    assert found("Set it from @blacksunplc.com to @nordfell-global.com again.") == [
+        ("blacksunplc.com", "url"),
+        ("nordfell-global.com", "url"),
+    ]
+
+
 def test_a_mistyped_card_is_still_an_id(found: Found) -> None:
     [(value, kind)] = found("my card 4111 1111 1111 1112")
     assert value == "4111 1111 1111 1112"

@@ -100,11 +100,11 @@ def test_a_name_that_is_tied_once_is_protected_everywhere() -> None:
         "Who played Mr Lunde in nordlicht?",
         "How tall is the tallest building in las Vegas?",
         "When was the first Lundet put in captivity?",
-        "Who is Zarko in where the birds never sing?",
-        "Who was Zarko's mother in when the lake calls?",
+        "Who is Zarko in where the kettle never rests?",
+        "Who was Zarko's mother in when kettles rest?",
         "Who was Mr Lunde in and then there were none?",
         "Who kicked the longest field goal, Zarko Lunde or Ezra Vand?",
-        "Bosnia and Herzegovina Croatia Slovenia all used to be parts of?",
+        "Croatia Slovenia Bosnia used to be parts of?",
         "How many customers does Vodafone have in the uk?",
     ],
 )
@@ -159,8 +159,9 @@ def test_a_character_whose_name_people_bear_is_a_person(text: str) -> None:
 
 
 def test_a_special_word_in_the_title_of_an_event_stays_in_a_question_and_nowhere_else() -> None:
-    asked, told = "Who was president in the great depression?", "Since the great depression of last year I sleep badly."
-    assert [s for s in detect(asked, DETECTORS).spans if s.kind is Kind.WORD] == []
+    told = "Since the great depression of last year I sleep badly."
+    for asked in ("Who was president in the great depression?", "During the great depression farmers moved to the?"):
+        assert [s for s in detect(asked, DETECTORS).spans if s.kind is Kind.WORD] == []
     assert "depression" in [told[s.start : s.end] for s in detect(told, DETECTORS).spans if s.kind is Kind.WORD]
 
 
