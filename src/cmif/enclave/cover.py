@@ -16,17 +16,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
+from math import inf
 
 import numpy as np
 
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.draft import Draft
 from cmif.enclave.originals import Finder, Original
+from cmif.enclave.policy import Policy
 from cmif.enclave.sanitise import outside
 from cmif.enclave.unit import Unit
 from cmif.enclave.words import shape, with_shape
 from cmif.errors import CoverError
 from cmif.privacy.cover import Group, groups
+from cmif.privacy.table import Table
 from cmif.types import Kind, Piece
 
 _NAME = "cover"
@@ -40,6 +43,27 @@ _IMPLIED = {
     "faith": frozenset(["religion", "faith", "pray"]),
     "origin": frozenset(["citizenship", "immigrant", "nationality", "visa"]),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a request's sensitive words hide behind. ``mode``: "cover", "mechanism", or "none" where words stay. ``k``
+    rows of the view, or words that a bucket has at least; ``eps_in`` the loss between two of them, ``eps_out`` between
+    any two words, infinite where nothing is said.
+    """
+
+    mode: str
+    k: int
+    eps_in: float
+    eps_out: float
+
+    @classmethod
+    def of(cls, policy: Policy, table: Table, *, covered: bool) -> Guarantee:
+        if covered and policy.cover:
+            return cls("cover", policy.cover.k, 0.0, inf)
+        if not policy.special_words:
+            return cls("none", 1, inf, inf)
+        return cls("mechanism", table.k, table.eps_in, table.eps_out)
 
 
 @dataclass(frozen=True, slots=True)
