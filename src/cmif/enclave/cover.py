@@ -92,7 +92,7 @@ class Covers:
         before = any(name[0] == _NAME for name in conversation.draws())
         goes_on = any(segment.role not in ("system", "developer", "user", "prompt") for segment in draft.texts)
         quotes = any(stretch.raw is not None for row in draft.new.values() for stretch in row)
-        covered = None if not may or goes_on or quotes else self._covered(draft)
+        covered = None if not may or goes_on or quotes else self._covered(draft, conversation)
         if before and covered is None and (goes_on or quotes or self._marked(draft)):
             raise CoverError(
                 "This conversation was covered: it cannot go on without telling the engine which of its variants is "
@@ -121,7 +121,7 @@ class Covers:
             u.sent is not None and u.sent.lower() in self._marks for u in units
         )
 
-    def _covered(self, draft: Draft) -> Covered | None:
+    def _covered(self, draft: Draft, conversation: Conversation) -> Covered | None:
         units = [u for row in draft.new.values() for s in row for u in s.units if u.kind is Kind.WORD]
         known = [p for row in draft.known.values() for p in row if p.kind == Kind.WORD]
         words = {u.written.lower() for u in units} | {p.text.lower() for p in known}
@@ -144,7 +144,8 @@ class Covers:
                 for s in row
             )
         fresh = {(_NAME, word): Drawn(Kind.WORD, word, _mark(self._groups[word])) for word in words}
-        return Covered(replace(draft, new=new), fresh)
+        new_names = [name for name in fresh if conversation.drawn(name) is None]
+        return Covered(replace(draft, new=new), {name: fresh[name] for name in new_names})
 
     def _units(
         self, text: str, units: Sequence[Unit], finder: Finder, implied: frozenset[str]
