@@ -31,9 +31,11 @@ def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], 
             why = f"{row['reason']} ({row['category']})" if row["category"] else row["reason"]
             grid.add_row(*shown, row["kind"], why, f"{row['epsilon']:g}")
     console.print(grid)
+    given = seen.guarantee
+    background = f", g {float(table.gamma):g}" if given.mode == "mechanism" else ""
     console.print(
-        f"policy {policy.level.value}; epsilon {seen.epsilon:g}; words hide among K = {table.k} "
-        f"(eps_in {table.eps_in:g}, eps_out {table.eps_out:.1f}, g {float(table.gamma):g})"
+        f"policy {policy.level.value}; epsilon {seen.epsilon:g}; {given.mode}: words hide among K = {given.k} "
+        f"(eps_in {given.eps_in:g}, eps_out {given.eps_out:.1f}{background})"
     )
     console.print(f"detectors {', '.join(seen.detectors) or 'none'}")
     console.print(

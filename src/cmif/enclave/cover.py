@@ -16,17 +16,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
+from math import inf
 
 import numpy as np
 
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.draft import Draft
 from cmif.enclave.originals import Finder, Original
+from cmif.enclave.policy import Policy
 from cmif.enclave.sanitise import outside
 from cmif.enclave.unit import Unit
 from cmif.enclave.words import shape, with_shape
 from cmif.errors import CoverError
 from cmif.privacy.cover import Group, groups
+from cmif.privacy.table import Table
 from cmif.types import Kind, Piece
 
 _NAME = "cover"
@@ -40,6 +43,27 @@ _IMPLIED = {
     "faith": frozenset(["religion", "faith", "pray"]),
     "origin": frozenset(["citizenship", "immigrant", "nationality", "visa"]),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a request's sensitive words hide behind. ``mode``: "cover", "mechanism", or "none" where words stay. ``k``
+    rows of the view, or words that a bucket has at least; ``eps_in`` the loss between two of them, ``eps_out`` between
+    any two words, infinite where nothing is said.
+    """
+
+    mode: str
+    k: int
+    eps_in: float
+    eps_out: float
+
+    @classmethod
+    def of(cls, policy: Policy, table: Table, *, covered: bool) -> Guarantee:
+        if covered and policy.cover:
+            return cls("cover", policy.cover.k, 0.0, inf)
+        if not policy.special_words:
+            return cls("none", 1, inf, inf)
+        return cls("mechanism", table.k, table.eps_in, table.eps_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +92,7 @@ class Covers:
         before = any(name[0] == _NAME for name in conversation.draws())
         goes_on = any(segment.role not in ("system", "developer", "user", "prompt") for segment in draft.texts)
         quotes = any(stretch.raw is not None for row in draft.new.values() for stretch in row)
-        covered = None if not may or goes_on or quotes else self._covered(draft)
+        covered = None if not may or goes_on or quotes else self._covered(draft, conversation)
         if before and covered is None and (goes_on or quotes or self._marked(draft)):
             raise CoverError(
                 "This conversation was covered: it cannot go on without telling the engine which of its variants is "
@@ -97,7 +121,7 @@ class Covers:
             u.sent is not None and u.sent.lower() in self._marks for u in units
         )
 
-    def _covered(self, draft: Draft) -> Covered | None:
+    def _covered(self, draft: Draft, conversation: Conversation) -> Covered | None:
         units = [u for row in draft.new.values() for s in row for u in s.units if u.kind is Kind.WORD]
         known = [p for row in draft.known.values() for p in row if p.kind == Kind.WORD]
         words = {u.written.lower() for u in units} | {p.text.lower() for p in known}
@@ -120,7 +144,8 @@ class Covers:
                 for s in row
             )
         fresh = {(_NAME, word): Drawn(Kind.WORD, word, _mark(self._groups[word])) for word in words}
-        return Covered(replace(draft, new=new), fresh)
+        new_names = [name for name in fresh if conversation.drawn(name) is None]
+        return Covered(replace(draft, new=new), {name: fresh[name] for name in new_names})
 
     def _units(
         self, text: str, units: Sequence[Unit], finder: Finder, implied: frozenset[str]

@@ -6,9 +6,11 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from cmif.enclave.conversation import Conversations, Who
+from cmif.enclave.cover import Covers, Guarantee
 from cmif.enclave.detect import Detector
 from cmif.enclave.draft import Drafts
 from cmif.enclave.memo import Forgetful
@@ -23,12 +25,13 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """``pieces`` joined by ``text`` give the texts, by ``sent`` what would be sent; ``request`` is what the engine's
-    side of the template would get. ``detectors``: names of what ran.
+    side of the template would get. ``detectors``: names of what ran. A covered word stands as its group.
     """
 
     pieces: tuple[Piece, ...]
     request: Mapping[str, Any]
     detectors: tuple[str, ...]
+    guarantee: Guarantee
 
     @property
     def sent_text(self) -> str:
@@ -44,7 +47,9 @@ class Inspection:
             {"text": p.text, "sent": p.sent, "kept": p.kept, "kind": p.kind, "epsilon": p.epsilon}
             for p in self.pieces
         ]
-        rest = {"epsilon": self.epsilon, "detectors": list(self.detectors), "tokens": tokens}
+        given = self.guarantee
+        loss = {"mode": given.mode, "k": given.k, "eps_in": _finite(given.eps_in), "eps_out": _finite(given.eps_out)}
+        rest = {"epsilon": self.epsilon, **loss, "detectors": list(self.detectors), "tokens": tokens}
         if "messages" in self.request:
             messages = [{"role": m["role"], "content": m.get("content")} for m in self.request["messages"]]
             tools = {"sent_tools": self.request["tools"]} if self.request.get("tools") else {}
@@ -64,11 +69,21 @@ def inspect(
     conversation = Conversations(secrets.token_bytes(32), Forgetful()).open(Who("inspect"), texts)
     drafts = Drafts(policy, detectors, table)
     draft = drafts.plan(texts, conversation)
+    covered = None
+    if policy.cover:
+        covered = Covers(policy.cover.k, policy.cover.words).of(draft, conversation, may=not request.get("tools"))
+        draft = covered.draft if covered else draft
     fresh = drafts.draw(draft, conversation)
     written = draft.priced(draft.write(conversation, fresh), fresh)
     sent = replace(request, ["".join(piece.sent for piece in pieces) for pieces in written])
     tokens = tuple(token for row in written for piece in row for token in _tokens(piece))
-    return Inspection(tokens, sent, tuple(d.name for d in detectors) if policy.entities else ())
+    ran = tuple(d.name for d in detectors) if policy.entities else ()
+    return Inspection(tokens, sent, ran, Guarantee.of(policy, table, covered=covered is not None))
+
+
+def _finite(epsilon: float) -> float | None:
+    """JSON has no infinity."""
+    return epsilon if isfinite(epsilon) else None
 
 
 def _tokens(piece: Piece) -> Sequence[Piece]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 from cmif.enclave.bundle import Bundle
@@ -145,15 +144,6 @@ class Pipeline:
             rows = self._rows_for(self.bundle.rows, [i for ids in prompts for i in ids])
         shown = draft.priced(written, settled)
         return Prepared(conversation, sent, shown, tuple(prompts[true]), rows, epsilon, variants)
-
-    def guarantee(self, covered: bool) -> tuple[str, int, float, float]:
-        """Mode, K, eps_in and eps_out of a request's words: "cover", "mechanism", or "none" where words stay."""
-        table = self.bundle.table
-        if covered and self.policy.cover:
-            return "cover", self.policy.cover.k, 0.0, inf
-        if not self.policy.special_words:
-            return "none", 1, inf, inf
-        return "mechanism", table.k, table.eps_in, table.eps_out
 
     def count(self, request: Mapping[str, Any]) -> int:
         """Tokens of a chat as it was typed. Nothing is drawn, remembered or charged. Raises :class:`InputError`."""

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route
 
 from cmif.enclave.conversation import Who
+from cmif.enclave.cover import Guarantee
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.errors import CmifError, NotReadyError, SchemaError
 from cmif.gateway.answer import Counts
@@ -186,9 +187,10 @@ class Gateway:
 
     def _guarantee(self, prepared: Sequence[Prepared]) -> dict[str, str]:
         """What words of this request hide behind: mode, K, and the loss inside and outside a group or bucket."""
-        mode, k, eps_in, eps_out = self.pipeline.guarantee(any(p.variants for p in prepared))
-        told = {"k": f"{k}", "eps-in": f"{eps_in:g}", "eps-out": f"{eps_out:g}"}
-        return {"x-cmif-mode": mode, **{f"x-cmif-{name}": value for name, value in told.items()}}
+        policy, table = self.pipeline.policy, self.pipeline.bundle.table
+        given = Guarantee.of(policy, table, covered=any(p.variants for p in prepared))
+        told = {"mode": given.mode, "k": str(given.k), "eps-in": f"{given.eps_in:g}", "eps-out": f"{given.eps_out:g}"}
+        return {f"x-cmif-{name}": value for name, value in told.items()}
 
     def measured(self, counts: Counts, watch: Stopwatch) -> None:
         """Into the metrics, once an answer has ended."""

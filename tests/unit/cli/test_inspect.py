@@ -23,7 +23,7 @@ def test_json_has_the_contract_s_keys(tiny_split: Path) -> None:
     told = json.loads(
         run("inspect", "Anna Weber has pain.", "--bundle", bundle, "--policy", "content", "--json")
     )
-    assert set(told) == {"sent_text", "epsilon", "detectors", "tokens"}
+    assert set(told) == {"sent_text", "epsilon", "mode", "k", "eps_in", "eps_out", "detectors", "tokens"}
     assert told["detectors"] == [detector.name for detector in default_detectors()]
     assert all(set(t) == {"text", "sent", "kept", "kind", "epsilon"} for t in told["tokens"])
     assert "Weber" not in told["sent_text"]
@@ -67,3 +67,19 @@ def test_people_get_a_table_with_k_and_epsilon(tiny_split: Path) -> None:
     )
     assert "eps_in" in shown
     assert "Not protected" in shown
+
+
+def test_a_covered_text_shows_its_groups_and_what_they_guarantee(tiny_split: Path, tmp_path: Path) -> None:
+    file = tmp_path / "cover.toml"
+    file.write_text("cover = {k = 8}", "utf-8")
+    for said, mode, k, eps_in in (("I have gout.", "cover", 8, 0), ("I have pain.", "mechanism", None, 1)):
+        told = json.loads(
+            run("inspect", said, "--bundle", str(tiny_split / "client"), "--policy", str(file), "--json")
+        )
+        assert (told["mode"], told["eps_in"]) == (mode, eps_in)
+        assert (told["eps_out"] is None) == (mode == "cover")
+        if k:
+            assert told["k"] == k
+            assert told["sent_text"].count("|") == k - 1
+            assert "gout" in told["sent_text"]
+            assert told["epsilon"] == 0
