@@ -14,6 +14,7 @@ import pytest
 
 from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
+from cmif.enclave.originals import Finder, Original
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Policy, detectors_for
 from cmif.enclave.special import key, special
@@ -22,6 +23,7 @@ from cmif.errors import BudgetExhaustedError
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
 from cmif.privacy.accounting import Budget
+from cmif.types import Kind
 
 Message = dict[str, Any]
 KEY = b"k" * 32
@@ -512,13 +514,17 @@ def test_a_value_in_other_case_or_accents_has_one_surrogate_in_every_turn(bundle
     assert chat.answer(f"Dear {given} {surname}") == "Dear Jose Ramírez"
 
 
-@pytest.mark.parametrize("before", ["", "Our client sues "])
-def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle, before: str) -> None:
+def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle) -> None:
     chat = Chat(bundle)
-    surrogate = chat.send(f"{before}Meridian Foods plc was paid.")[0].split(" plc")[0].removeprefix("Our ")
+    surrogate = chat.send("Meridian Foods plc was paid.")[0].split(" plc")[0]
     chat.answer("Noted.")
     assert chat.send("Meridian Foods denies it.")[2] == f"{surrogate} denies it."
     assert chat.answer(f"So {surrogate} denies it.") == "So Meridian Foods denies it."
+
+
+def test_small_words_that_a_detector_took_before_an_organisation_hide_no_later_mention_of_it() -> None:
+    finder = Finder([Original(Kind.ORGANISATION, "client sues Meridian Foods plc", "Bramham plc")])
+    assert [found.sent for found in finder.find("So Meridian Foods denies it.")] == ["Bramham"]
 
 
 def test_a_history_that_begins_with_a_call_of_a_tool_keeps_what_was_private(bundle: Bundle) -> None:
