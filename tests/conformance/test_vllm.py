@@ -352,7 +352,7 @@ def bad_frames(model: Model) -> dict[str, tuple[bytes, int, str]]:
 
 
 async def test_refused_requests_harm_nobody(served: Served) -> None:
-    frames = [served.model.frame(served.model.prompt(200 + i, 20 + i), max_tokens=400) for i in range(6)]
+    frames = [served.model.frame(served.model.prompt(200 + i, 20 + i), max_tokens=900) for i in range(6)]
     bad = bad_frames(served.model)
     async with served.client() as client:
         before = await asyncio.gather(*(client.ask(frame) for frame in frames))

@@ -49,7 +49,7 @@ class Aws:
             .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self.now - timedelta(minutes=5))
+            .not_valid_before(self.now - timedelta(minutes=30))
             .not_valid_after(self.now + timedelta(hours=3))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .sign(by, hashes.SHA384())
