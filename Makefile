@@ -19,7 +19,7 @@ postgresql:
 	scripts/install-postgresql
 
 test-slow: $(VENV)/.dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not clients"
 
 test-vllm: .venv-vllm/.installed
 	PYTHONDONTWRITEBYTECODE= .venv-vllm/bin/python -m pytest -m vllm tests/conformance/test_vllm.py
