@@ -116,7 +116,7 @@ def test_the_engine_gets_every_member_of_the_group_once_in_the_same_words_around
 
 
 @pytest.mark.parametrize("requests", [48, pytest.param(500, marks=pytest.mark.slow)])
-def test_neither_place_nor_end_nor_timing_tells_the_true_row(
+def test_neither_place_nor_end_tells_the_true_row(
     wide_split: Path, tmp_path: Path, policy: str, requests: int
 ) -> None:
     """The engine sees rows, when streams end and when the next request comes. Readers stay, leave early, or stream."""
