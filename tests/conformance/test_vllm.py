@@ -419,7 +419,9 @@ async def test_a_client_that_leaves_stops_its_request(served: Served) -> None:
             tokens += len(reader.feed(chunk))
             if running() == 1:
                 break
-        assert tokens < 100, "vLLM went on with a request that nobody waits for"
+        # Both have 1000 tokens to write: unstopped, the one would end with the other. What is read between two looks at
+        # the metric depends on the machine.
+        assert tokens < 900, "vLLM went on with a request that nobody waits for"
         stays.close()
 
 
