@@ -17,7 +17,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -35,9 +34,10 @@ from cmif.errors import (
     WireError,
 )
 from cmif.gateway.api.request import Request
-from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, SILENCE_S, AnswerLimits
+from cmif.gateway.limits import DESCRIBE_S, SILENCE_S, AnswerLimits
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
+from cmif.gateway.outgoing import base_url, counted, open_session
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent
 
@@ -77,8 +77,8 @@ class TextApi:
         tls: ssl.SSLContext | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        parts = base_url(url)
+        if parts is None or parts.query or parts.username:
             raise InputError(
                 "The text API's URL must be http(s)://host[:port]/path, say https://api.example/v1."
             )
@@ -94,16 +94,7 @@ class TextApi:
     """Text goes one prompt at a time, and what an API does beside it is nobody's to see."""
 
     async def open(self) -> None:
-        headers = {"accept-encoding": "identity"} | (
-            {"authorization": f"Bearer {self._key}"} if self._key else {}
-        )
-        self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers=headers,
-        )
+        self._http = open_session(self._tls, {"authorization": f"Bearer {self._key}"} if self._key else None)
 
     async def close(self) -> None:
         if self._http is not None:
@@ -181,7 +172,7 @@ class TextApi:
         deadline, progress = clock() + limits.seconds, clock()
         allowed = limits.bytes + limits.tokens * _CHUNK_BYTES
         calls, reason, left = _Calls(), "", limits.tokens * _CHARACTERS
-        lines = _Lines(self._counted(reply), allowed)
+        lines = _Lines(counted(reply, self.metrics), allowed)
         while True:
             async with asyncio.timeout_at(min(deadline, progress + SILENCE_S)):
                 chunk = await lines.next()
@@ -204,14 +195,6 @@ class TextApi:
 
     def _count(self, text: str) -> int:
         return max(1, len(self._tokeniser.encode_text(text)) - len(self._tokeniser.encode_text("")))
-
-    def _counted(self, reply: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
-        async def read() -> bytes:
-            data = await reply.content.readany()
-            self.metrics.bytes_down.inc(len(data))
-            return data
-
-        return read
 
     @asynccontextmanager
     async def _post(

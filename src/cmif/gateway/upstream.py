@@ -12,11 +12,10 @@ import logging
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -34,9 +33,10 @@ from cmif.errors import (
 from cmif.gateway.api.request import Request
 from cmif.gateway.checked import checked, safe_code
 from cmif.gateway.covered import kept
-from cmif.gateway.limits import CONNECT_S, DESCRIBE_S, MAX_TOLD, SILENCE_S
+from cmif.gateway.limits import DESCRIBE_S, MAX_TOLD, SILENCE_S
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
+from cmif.gateway.outgoing import base_url, counted, open_session
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import CODECS, CONTENT_TYPE, Frame
@@ -89,12 +89,7 @@ class Upstream:
         tls: ssl.SSLContext | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        try:
-            parts = urlsplit(url)
-            named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            named = False
-        if not named:
+        if base_url(url) is None:
             raise InputError("The engine's URL must be http(s)://host:port.")
         if codec not in CODECS:
             raise InputError("--wire names an unknown codec.", hint=f"Known: {', '.join(CODECS)}.")
@@ -112,14 +107,7 @@ class Upstream:
 
     async def open(self) -> None:
         """Connections are made when they are needed; a first look at the engine warns in the log if it does not fit."""
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
-        self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers={"accept-encoding": "identity"},
-        )
+        self._http = open_session(self._tls)
         self._first_look = asyncio.create_task(self._look())
 
     async def close(self) -> None:
@@ -183,7 +171,7 @@ class Upstream:
             try:
                 async with self._post(frame, session) as answer:
                     events = checked(
-                        self._counted(answer),
+                        counted(answer, self.metrics),
                         frame.sampling,
                         self._vocab,
                         frame.longest,
@@ -202,14 +190,6 @@ class Upstream:
                 raise _unavailable() from None
             except WireError:
                 raise EngineError("The engine's answer does not follow the wire format.") from None
-
-    def _counted(self, answer: aiohttp.ClientResponse) -> Callable[[], Awaitable[bytes]]:
-        async def read() -> bytes:
-            data = await answer.content.readany()
-            self.metrics.bytes_down.inc(len(data))
-            return data
-
-        return read
 
     @asynccontextmanager
     async def _post(
