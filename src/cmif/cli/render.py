@@ -19,6 +19,7 @@ from cmif.privacy.table import Table
 
 
 def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], table: Table) -> None:
+    """What `cmif inspect` shows of one text: what the engine would see, and why each replacement was made."""
     console = Console()
     strip = Text()
     for piece in seen.pieces:
@@ -44,6 +45,7 @@ def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], 
 
 
 def accounts(rows: list[dict[str, Any]]) -> None:
+    """What `cmif ledger` shows: who spent how much epsilon, and what is left."""
     grid = Grid("tenant", "name", "draws", "epsilon spent", "left", box=None, padding=(0, 2))
     for row in rows:
         left = "no budget" if row["left"] is None else f"{row['left']:g}"
@@ -52,6 +54,7 @@ def accounts(rows: list[dict[str, Any]]) -> None:
 
 
 def tenants(rows: list[dict[str, Any]]) -> None:
+    """What `cmif tenants list` shows: tenants, how many keys each has, budgets and epsilon spent. No key."""
     grid = Grid("tenant", "keys", "budget", "of an end user", "epsilon spent", box=None, padding=(0, 2))
     for row in rows:
         own = ("policy's" if row[name] is None else f"{row[name]:g}" for name in ("budget", "user_budget"))

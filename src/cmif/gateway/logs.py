@@ -52,6 +52,7 @@ def current() -> Note:
 
 
 def begin() -> Note:
+    """The note of a request that begins now, for whatever runs in its context (:func:`current`)."""
     note = Note()
     _NOTE.set(note)
     return note

@@ -23,6 +23,8 @@ ANYONE = "default"
 
 
 class Tenants(Protocol):
+    """Who may ask: told from a request's key."""
+
     async def identify(self, authorization: str | None) -> str:
         """The tenant of an Authorization header. Raises :class:`UnauthorisedError`, or what the keys' storage does."""
         ...
@@ -89,6 +91,7 @@ class Keys:
 
 
 def sha256(key: str) -> str:
+    """SHA-256 of an API key, in hexadecimal: all that is ever kept of one."""
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
 
 

@@ -48,7 +48,7 @@ class Report(Protocol):
 
 
 def silent(stage: str, done: float = 0.0) -> None:
-    pass
+    """A :class:`Report` that nobody hears."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,4 +167,5 @@ def timer(body: Path) -> Callable[[Frame], float]:
 
 
 def contract(rows: list[Row]) -> dict[str, Any]:
+    """The one JSON object that `cmif eval cover --json` prints."""
     return {"rows": [asdict(row) for row in rows]}

@@ -117,6 +117,7 @@ def _endings() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def special_categories() -> SpecialCategories:
+    """The detector of special categories over the packaged lists, read once."""
     return SpecialCategories()
 
 

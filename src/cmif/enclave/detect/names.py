@@ -199,13 +199,6 @@ def _are_everyday(sentence: Sentence, first: int, end: int) -> bool:
     return all(words.everyday(t, heading=True) for t in sentence[first:end])
 
 
-def _is_heading(sentence: Sentence) -> bool:
-    """Whether capitals are the rule here: a title, an item of a menu, a line of a CV."""
-    return len(sentence) >= 2 and sum(t.is_capital for t in sentence if len(t.text) > 3) >= 0.7 * max(
-        2, sum(len(t.text) > 3 for t in sentence)
-    )
-
-
 def _is_lead(sentence: Sentence, i: int, end: int) -> bool:
     """Whether a token only begins the sentence: an everyday word, or the letter of a list ("B. Difficult")."""
     words = lists()
