@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from cmif.provider.lexicon import Lexicon
+from cmif.provider.lexicon import PublicLexicon
 from tests.servers import engine
 from tests.tiny import make_model
 
@@ -43,10 +43,10 @@ def _small_lexicon() -> Iterator[None]:
 
     whole = split.public_lexicon
 
-    def some() -> Lexicon:
+    def some() -> PublicLexicon:
         lexicon = whole()
         kept = sorted({*range(0, len(lexicon.words), 8), lexicon.words.index("severe")})
-        return Lexicon(tuple(lexicon.words[i] for i in kept), lexicon.classes[kept], lexicon.counts[kept])
+        return PublicLexicon(tuple(lexicon.words[i] for i in kept), lexicon.classes[kept], lexicon.counts[kept])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "public_lexicon", some)

@@ -21,7 +21,7 @@ from pathlib import Path
 from cmif.enclave.conversation import Who
 from cmif.enclave.memo import Entry, Payer
 from cmif.enclave.pipeline import Pipeline
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.store import SqliteStore
 
@@ -47,7 +47,7 @@ class CpuWatch:
 
 def turns(client: Path, folder: Path) -> list[dict[str, float]]:
     """Median CPU milliseconds of each step, by turn, over chats under `content` with 15 new words a turn."""
-    policy = Policy.named("content")
+    policy = PrivacyPolicy.named("content")
     store = SqliteStore(folder / "a.sqlite")
     pipeline = Pipeline(open_bundle(client), policy, detectors_for(policy), store, os.urandom(32))
     seen: list[list[dict[str, float]]] = [[] for _ in range(TURNS)]

@@ -34,7 +34,7 @@ from pathlib import Path
 from cmif.cli.detect_eval import evaluate, read
 from cmif.enclave.detect import default_detectors, detect_all
 from cmif.enclave.detect.data import entries
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.words import is_stopword, words
 from cmif.types import Kind, Span
 
@@ -42,12 +42,12 @@ ENDINGS = frozenset("py js ts go rs c h cpp java rb php sql pl sh cs kt swift lu
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
-def found(text: str, policy: Policy) -> tuple[Span, ...]:
+def found(text: str, policy: PrivacyPolicy) -> tuple[Span, ...]:
     spans = detect_all(text, default_detectors(), keep_public=policy.keeps_public)
     return tuple(s for s in spans if s.kind is not Kind.WORD or policy.special_words)
 
 
-def pupa(path: Path, policy: Policy, listed: int) -> None:
+def pupa(path: Path, policy: PrivacyPolicy, listed: int) -> None:
     samples = read(path)
     result = evaluate(samples, default_detectors(), policy).as_json()
     keys = ("units_leaving_whole", "changed_words_inside_units", "false_hits_per_100_words", "ms_per_kb")
@@ -61,7 +61,7 @@ def pupa(path: Path, policy: Policy, listed: int) -> None:
     show(outside, listed)
 
 
-def nq(path: Path, policy: Policy, listed: int) -> None:
+def nq(path: Path, policy: PrivacyPolicy, listed: int) -> None:
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     questions = list(cased(rows))
     changed, hits = 0, Counter[str]()
@@ -107,7 +107,7 @@ def cased(rows: Iterable[dict[str, object]]) -> Iterator[str]:
         yield question[:1].upper() + question[1:] + "?"
 
 
-def code(folders: list[Path], policy: Policy, sample: int, listed: int) -> None:
+def code(folders: list[Path], policy: PrivacyPolicy, sample: int, listed: int) -> None:
     spans = lines = changed = count = 0
     seconds = size = 0.0
     hits: Counter[str] = Counter()
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--list", type=int, default=0, help="show that many of the most frequent hits")
     args = parser.parse_args()
     csv.field_size_limit(sys.maxsize)
-    policy = Policy.named(args.policy)
+    policy = PrivacyPolicy.named(args.policy)
     if args.pupa:
         pupa(args.pupa, policy, args.list)
     if args.nq:

@@ -14,7 +14,7 @@ from cmif.enclave.conversation import Who
 from cmif.enclave.detect import default_detectors
 from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.gateway.bundles import open_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_the_whole_pipeline_runs_with_sockets_disabled(
 
     for name in ("socket", "create_connection", "getaddrinfo", "gethostbyname"):
         monkeypatch.setattr(socket, name, refuse)
-    pipeline = Pipeline(bundle, Policy.named("content"), default_detectors(), Forgetful(), b"k" * 32)
+    pipeline = Pipeline(bundle, PrivacyPolicy.named("content"), default_detectors(), Forgetful(), b"k" * 32)
     request = {
         "messages": [
             {"role": "user", "content": "John Smith, +44 20 7946 0958, mail j@smith.org, has diabetes."}

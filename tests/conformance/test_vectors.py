@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cmif.attest.appraise import appraise, require, verify
 from cmif.attest.evidence import Evidence, Need, TeeKind
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.attest.suggest import policy_for
 from cmif.cli.main import app
 from cmif.errors import AttestationError, InputError
@@ -135,13 +135,13 @@ def test_policy_for_pins_what_is_there_and_asks_for_reasons(vector: Vector, fold
     text = policy_for(verify(evidence, at))
     if vector.needs:
         with pytest.raises(InputError, match="without a reason"):
-            Policy.parse(text)
-    filled = Policy.parse(text.replace('reason = ""', 'reason = "a test"'))
+            AppraisalPolicy.parse(text)
+    filled = AppraisalPolicy.parse(text.replace('reason = ""', 'reason = "a test"'))
     assert appraise(evidence, filled, at).accepted
     for dropped in vector.needs:
         (rule,) = filled.rules
         kept = {need: why for need, why in rule.widenings.items() if need != dropped}
-        verdict = appraise(evidence, Policy((replace(rule, widenings=kept),)), at)
+        verdict = appraise(evidence, AppraisalPolicy((replace(rule, widenings=kept),)), at)
         assert (verdict.accepted, (verdict.reason or {})["check"]) == (False, dropped.subject)
 
 
@@ -150,7 +150,7 @@ def test_milan_is_refused_by_a_policy_that_does_not_say_why(folder: Path) -> Non
     claims = verify(vector.evidence(folder), when(vector.last))
     text = policy_for(claims).replace('[[snp.widen]]\nproduct = "Milan"\nreason = ""\n', "")
     verdict = appraise(
-        vector.evidence(folder), Policy.parse(text.replace('reason = ""', 'reason = "x"')), when(vector.last)
+        vector.evidence(folder), AppraisalPolicy.parse(text.replace('reason = ""', 'reason = "x"')), when(vector.last)
     )
     assert verdict.reason is not None
     assert (verdict.reason["check"], verdict.reason["seen"]) == ("product", "Milan")
@@ -158,7 +158,7 @@ def test_milan_is_refused_by_a_policy_that_does_not_say_why(folder: Path) -> Non
 
 def test_evidence_is_refused_for_another_request(vector: Vector, folder: Path) -> None:
     evidence, at = vector.evidence(folder), when(vector.last)
-    policy = Policy.parse(policy_for(verify(evidence, at)).replace('reason = ""', 'reason = "x"'))
+    policy = AppraisalPolicy.parse(policy_for(verify(evidence, at)).replace('reason = ""', 'reason = "x"'))
     with pytest.raises(AttestationError) as refusal:
         require(evidence, policy, at, report_data=b"\x5a" * 64)
     assert refusal.value.check == "report_data"

@@ -19,7 +19,7 @@ from cmif.enclave.conversation import Conversations, Who
 from cmif.enclave.detect import default_detectors
 from cmif.enclave.draft import Drafts
 from cmif.enclave.memo import Forgetful
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.segment import Segment
 from cmif.privacy.table import Table
 from cmif.types import Piece
@@ -27,7 +27,7 @@ from cmif.types import Piece
 # Under `entities` no word is drawn from a table.
 _BY_ITSELF = r"(?i)(?<![\w.@/-]){}(?![\w@/-]|\.\w)"
 """A mention that is no part of a longer word, address or host."""
-_DRAFTS = Drafts(Policy.named("entities"), default_detectors(), cast(Table, None))
+_DRAFTS = Drafts(PrivacyPolicy.named("entities"), default_detectors(), cast(Table, None))
 
 
 def sanitised(text: str) -> tuple[Piece, ...]:

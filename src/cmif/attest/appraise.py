@@ -10,7 +10,7 @@ from typing import Any
 
 from cmif.attest import dcap, nitro, simulated, snp
 from cmif.attest.evidence import MAX_COLLATERAL_BYTES, MAX_EVIDENCE_BYTES, Claims, Evidence, TeeKind
-from cmif.attest.policy import ANY_PLATFORM, Policy, Rule
+from cmif.attest.policy import ANY_PLATFORM, AppraisalPolicy, Rule
 from cmif.errors import AttestationError
 
 
@@ -68,7 +68,7 @@ def verify(evidence: Evidence, at: datetime, roots: Roots | None = None) -> Clai
 
 def require(
     evidence: Evidence,
-    policy: Policy,
+    policy: AppraisalPolicy,
     at: datetime,
     *,
     report_data: bytes | None = None,
@@ -99,7 +99,7 @@ def require(
 
 def appraise(
     evidence: Evidence,
-    policy: Policy,
+    policy: AppraisalPolicy,
     at: datetime,
     *,
     report_data: bytes | None = None,
@@ -131,7 +131,7 @@ def _simulated(why: str) -> AttestationError:
 
 
 def _judge(
-    claims: Claims, policy: Policy, rules: tuple[Rule, ...], at: datetime, report_data: bytes | None
+    claims: Claims, policy: AppraisalPolicy, rules: tuple[Rule, ...], at: datetime, report_data: bytes | None
 ) -> None:
     """Raise the refusal of the rule that got furthest, so that the record names what is really in the way."""
     if report_data is not None and not hmac.compare_digest(claims.report_data, report_data):

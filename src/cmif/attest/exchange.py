@@ -73,7 +73,7 @@ class Released:
     lease: Lease
 
 
-class Exchange:
+class KeyExchange:
     """One exchange, used once: :meth:`request`, then :meth:`accept`. Its HPKE key dies with it."""
 
     def __init__(self, want: Want, producer: Producer, clock: Clock = since_boot) -> None:

@@ -126,7 +126,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AppraisalPolicy:
     """Rules; the longest time since Intel signed the collateral (None: as long as it is itself valid); and the digests
     of the gateway configurations that may get a key or call themselves ready (`cmif attest config-digest`)."""
 
@@ -138,7 +138,7 @@ class Policy:
         return tuple(rule for rule in self.rules if rule.kind is kind)
 
     @classmethod
-    def parse(cls, text: str) -> Policy:
+    def parse(cls, text: str) -> AppraisalPolicy:
         """Read a policy. Raises :class:`InputError` that names the key which is unknown, missing or malformed."""
         try:
             raw = tomllib.loads(text)

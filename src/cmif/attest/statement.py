@@ -17,7 +17,7 @@ from typing import Any
 from cmif.attest.appraise import Roots, require
 from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, Claims, Evidence, TeeKind
 from cmif.attest.messages import NONCE_BYTES, encode
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.errors import AttestationError
 
 _LABEL = "cmif-statement/1"
@@ -67,7 +67,7 @@ def statement(subject: Subject, evidence: Evidence) -> dict[str, Any]:
 def require_statement(
     told: Any,
     nonce: bytes,
-    policy: Policy,
+    policy: AppraisalPolicy,
     at: datetime,
     *,
     tls_spki: str | None,

@@ -15,7 +15,7 @@ from cmif.attest.evidence import Evidence, TeeKind
 from cmif.errors import AttestationError, InputError
 
 if TYPE_CHECKING:
-    from cmif.attest.policy import Policy
+    from cmif.attest.policy import AppraisalPolicy
 
 app = typer.Typer(
     help="Verify TEE evidence against a policy, and check a running gateway.",
@@ -189,12 +189,12 @@ def _evidence(
     return Evidence(kind, data, _read(collateral) if collateral else b"", files)
 
 
-def _policy(path: Path) -> Policy:
-    from cmif.attest.policy import Policy
+def _policy(path: Path) -> AppraisalPolicy:
+    from cmif.attest.policy import AppraisalPolicy
 
     data = _read(path)
     try:
-        return Policy.parse(data.decode("utf-8"))
+        return AppraisalPolicy.parse(data.decode("utf-8"))
     except (UnicodeDecodeError, InputError) as error:
         seen = error.message if isinstance(error, InputError) else "not UTF-8 text"
         raise AttestationError(

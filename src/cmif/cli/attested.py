@@ -18,7 +18,7 @@ from cmif.attest.messages import config_digest
 from cmif.attest.produce import Gramine, Producer, producer
 from cmif.attest.simulated import LABEL
 from cmif.enclave.bundle import Bundle
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.errors import InputError
 from cmif.gateway.selfsigned import enclave_tls
 from cmif.gateway.start import AttestedGateway, Terms, Unsealed
@@ -65,7 +65,7 @@ def read_provider_key(path: Path) -> bytes:
     return key
 
 
-def gateway_config(policy: Policy, wire: str, provider_key: bytes, oblivious: bool = False) -> bytes:
+def gateway_config(policy: PrivacyPolicy, wire: str, provider_key: bytes, oblivious: bool = False) -> bytes:
     """The digest that evidence binds and policies list: every setting that could weaken protection.
 
     A deployment's own words and phrases are left out: they only ever protect more, and their digest could be guessed.
@@ -108,7 +108,7 @@ Build = Callable[
 def attested(
     sealed: Sealed,
     engine: str,
-    policy: Policy,
+    policy: PrivacyPolicy,
     wire: str,
     oblivious: bool,
     tls_names: tuple[str, ...],

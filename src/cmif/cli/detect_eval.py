@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cmif.enclave.detect import Detector, detect_all
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.words import is_stopword, words
 from cmif.errors import InputError
 from cmif.types import Kind, Span
@@ -131,7 +131,7 @@ class Result:
         }
 
 
-def evaluate(samples: Iterable[Sample], detectors: Sequence[Detector], policy: Policy) -> Result:
+def evaluate(samples: Iterable[Sample], detectors: Sequence[Detector], policy: PrivacyPolicy) -> Result:
     """Scores of ``detectors`` under ``policy``, which says whether WORD spans count as found."""
     detect_all("warm up: 020 7946 0958, Anna", detectors)
     result = Result()

@@ -21,22 +21,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cmif.enclave.policy import Level, Policy
+from cmif.enclave.policy import Level, PrivacyPolicy
 from cmif.errors import InputError
 
 if TYPE_CHECKING:
     from cmif.provider.split import Report
 
 
-def policy_of(given: str) -> Policy:
+def policy_of(given: str) -> PrivacyPolicy:
     """A policy's name, or a TOML file's path."""
     if given in set(Level):
-        return Policy.named(given)
+        return PrivacyPolicy.named(given)
     path = Path(given)
     if path.suffix != ".toml" or not path.is_file():
         raise InputError(f"--policy is neither one of {', '.join(Level)} nor a TOML file.")
     try:
-        return Policy.parse(tomllib.loads(path.read_text("utf-8")))
+        return PrivacyPolicy.parse(tomllib.loads(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read ({type(error).__name__}).") from None
     except tomllib.TOMLDecodeError as error:

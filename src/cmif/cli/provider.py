@@ -65,7 +65,7 @@ def release(
 ) -> None:
     """Release the bundle's key to enclaves that prove, by fresh evidence, that the policy accepts them."""
     from cmif.attest.messages import Grant
-    from cmif.attest.policy import Policy
+    from cmif.attest.policy import AppraisalPolicy
     from cmif.attest.sealed import SealedHeader
     from cmif.attest.simulated import LABEL
     from cmif.listen import bind, run, tls_from_files
@@ -82,7 +82,7 @@ def release(
             "--engine-spki is not 32 bytes in hexadecimal.", hint="`cmif attest spki CERT` prints it."
         )
     try:
-        rules = Rules(Policy.parse(policy.read_text("utf-8")), allow_simulated)
+        rules = Rules(AppraisalPolicy.parse(policy.read_text("utf-8")), allow_simulated)
     except (OSError, UnicodeDecodeError):
         raise InputError("The policy file is not readable.") from None
     header = SealedHeader.read(sealed)

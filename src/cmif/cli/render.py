@@ -13,12 +13,12 @@ from rich.text import Text
 
 from cmif.enclave.detect import Detector
 from cmif.enclave.inspect import Inspection
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.reasons import told
 from cmif.privacy.table import Table
 
 
-def inspection(seen: Inspection, policy: Policy, detectors: Sequence[Detector], table: Table) -> None:
+def inspection(seen: Inspection, policy: PrivacyPolicy, detectors: Sequence[Detector], table: Table) -> None:
     """What `cmif inspect` shows of one text: what the engine would see, and why each replacement was made."""
     console = Console()
     strip = Text()

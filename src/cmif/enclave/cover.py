@@ -23,7 +23,7 @@ import numpy as np
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.draft import Draft
 from cmif.enclave.originals import Finder, Original
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import outside
 from cmif.enclave.unit import Unit
 from cmif.enclave.words import shape, with_shape
@@ -58,7 +58,7 @@ class Guarantee:
     eps_out: float
 
     @classmethod
-    def of(cls, policy: Policy, table: Table, *, covered: bool) -> Guarantee:
+    def of(cls, policy: PrivacyPolicy, table: Table, *, covered: bool) -> Guarantee:
         if covered and policy.cover:
             return cls("cover", policy.cover.k, 0.0, inf)
         if not policy.special_words:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.detect import Detector, detect_all
 from cmif.enclave.originals import Finder, Original
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import draw, outside, remembered, units, write
 from cmif.enclave.segment import Segment
 from cmif.enclave.unit import Unit
@@ -122,7 +122,7 @@ def _within(units: Sequence[Unit], start: int, end: int) -> tuple[Unit, ...]:
 class Drafts:
     """Makes drafts under one policy, with its detectors and its table."""
 
-    def __init__(self, policy: Policy, detectors: Sequence[Detector], table: Table) -> None:
+    def __init__(self, policy: PrivacyPolicy, detectors: Sequence[Detector], table: Table) -> None:
         self._policy = policy
         self._detectors = tuple(detectors)
         self._table = table

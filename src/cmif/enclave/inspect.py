@@ -14,7 +14,7 @@ from cmif.enclave.cover import Covers, Guarantee
 from cmif.enclave.detect import Detector
 from cmif.enclave.draft import Drafts
 from cmif.enclave.memo import Forgetful
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.segment import replace, segments
 from cmif.privacy.table import Table
 from cmif.types import Piece
@@ -58,7 +58,7 @@ class Inspection:
 
 
 def inspect(
-    request: Mapping[str, Any], policy: Policy, detectors: Sequence[Detector], table: Table
+    request: Mapping[str, Any], policy: PrivacyPolicy, detectors: Sequence[Detector], table: Table
 ) -> Inspection:
     """What a new conversation would send of ``request``, an OpenAI chat or completion body, with fresh draws.
 

@@ -20,7 +20,7 @@ from cmif.enclave.draft import Drafts
 from cmif.enclave.embed import Embed, embed
 from cmif.enclave.memo import Store
 from cmif.enclave.originals import Original
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.restore import Restorer
 from cmif.enclave.segment import Segment, replace, segments
 from cmif.errors import ContextLengthError
@@ -79,7 +79,7 @@ class Pipeline:
     def __init__(
         self,
         bundle: Bundle,
-        policy: Policy,
+        policy: PrivacyPolicy,
         detectors: Sequence[Detector],
         store: Store,
         key: bytes,

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, Literal
 
 from cmif.enclave.detect import Detector, default_detectors, plugin
-from cmif.enclave.detect.lexicon import Lexicon
+from cmif.enclave.detect.lexicon import WordList
 from cmif.enclave.surrogates import Relation
 from cmif.errors import InputError
 from cmif.types import Kind
@@ -46,7 +46,7 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PrivacyPolicy:
     """``level`` what is replaced; ``words`` extra words to treat as sensitive, ``private`` extra phrases that get a
     surrogate; ``public`` "keep" for names that everybody knows and nothing ties to a person, "protect" to replace them
     too; ``detectors`` names of installed plug-ins that run beside the default ones; ``tenant_budget``,
@@ -69,7 +69,7 @@ class Policy:
     cover: Cover | None = None
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Policy:
+    def parse(cls, raw: Mapping[str, Any]) -> PrivacyPolicy:
         """A policy from parsed TOML. Unknown keys and bad values raise :class:`InputError`."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(raw) - known)
@@ -118,7 +118,7 @@ class Policy:
         return cls(**values)
 
     @classmethod
-    def named(cls, name: str) -> Policy:
+    def named(cls, name: str) -> PrivacyPolicy:
         """The policy of a level's name with every other key at its default."""
         return cls.parse({"level": name})
 
@@ -143,12 +143,12 @@ class Policy:
         return self.level is Level.ALL
 
 
-def detectors_for(policy: Policy) -> tuple[Detector, ...]:
+def detectors_for(policy: PrivacyPolicy) -> tuple[Detector, ...]:
     """The default detectors, the policy's own lists and its plug-ins.
 
     Raises :class:`InputError` for a plug-in that is not installed, :class:`DetectorError` for one that cannot start.
     """
-    own = [Lexicon(policy.words, name="policy-words")] if policy.words else []
+    own = [WordList(policy.words, name="policy-words")] if policy.words else []
     if policy.private:
-        own.append(Lexicon(policy.private, name="policy-private", kind=Kind.PRIVATE))
+        own.append(WordList(policy.private, name="policy-private", kind=Kind.PRIVATE))
     return (*default_detectors(), *own, *(plugin(name) for name in policy.detectors))

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from cmif.enclave.detect import Detector, detect
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.special import key, special
 from cmif.enclave.words import spelling, word_class
 from cmif.privacy.table import Table
@@ -15,7 +15,7 @@ from cmif.types import Kind, Piece
 
 
 def told(
-    pieces: Iterable[Piece], table: Table, detectors: Sequence[Detector], policy: Policy
+    pieces: Iterable[Piece], table: Table, detectors: Sequence[Detector], policy: PrivacyPolicy
 ) -> list[dict[str, Any]]:
     """Pieces of one text as `cmif inspect` and the page show them, each with its ``reason``: "" where nothing touches.
 

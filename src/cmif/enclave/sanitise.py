@@ -20,7 +20,7 @@ from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.originals import Finder, Found, Original, canonical
 from cmif.enclave.persons import initials_before, name_units
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.special import special, written
 from cmif.enclave.surrogates import Offset, Relation
 from cmif.enclave.unit import Unit
@@ -47,7 +47,7 @@ def units(
     text: str,
     spans: Iterable[Span],
     found: Mapping[tuple[int, int], Found],
-    policy: Policy,
+    policy: PrivacyPolicy,
     table: Table,
     *,
     prose: bool,
@@ -119,7 +119,7 @@ def _units(
     text: str,
     spans: Iterable[Span],
     found: Mapping[tuple[int, int], Found],
-    policy: Policy,
+    policy: PrivacyPolicy,
     table: Table,
     prose: bool,
 ) -> Iterable[Unit]:
@@ -164,7 +164,7 @@ def _bare_hit(text: str, span: Span, found: Mapping[tuple[int, int], Found]) -> 
     return found.get((start, end))
 
 
-def _special_units(text: str, start: int, end: int, policy: Policy, table: Table) -> Iterable[Unit]:
+def _special_units(text: str, start: int, end: int, policy: PrivacyPolicy, table: Table) -> Iterable[Unit]:
     """The members of public types, and the other words between them."""
     at = start
     for a, b, form in special().find(text[start:end]):
@@ -178,7 +178,7 @@ def _special_units(text: str, start: int, end: int, policy: Policy, table: Table
 
 
 def _word_units(
-    text: str, start: int, end: int, policy: Policy, table: Table, *, every: bool = False
+    text: str, start: int, end: int, policy: PrivacyPolicy, table: Table, *, every: bool = False
 ) -> Iterable[Unit]:
     for a, b in words(text[start:end]):
         said = text[start + a : start + b]

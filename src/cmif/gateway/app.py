@@ -27,7 +27,7 @@ from cmif.gateway.api.request import Request, wrong_model
 from cmif.gateway.api.surfaces import SURFACES, Surface, authorisation, unknown
 from cmif.gateway.api.writer import Usage, Writer
 from cmif.gateway.browsers import Browsers
-from cmif.gateway.exchange import Delta, Exchange
+from cmif.gateway.exchange import Delta, EngineExchange
 from cmif.gateway.health import LedgerHealth
 from cmif.gateway.http import error_response, json_body, until_disconnect
 from cmif.gateway.limits import require_possible
@@ -151,7 +151,7 @@ class Gateway:
             )
         watch = Stopwatch()
         prepared = [await self.prepare(http, tenant, request, prompt, watch) for prompt in request.prompts]
-        exchange = Several([Exchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])
+        exchange = Several([EngineExchange(self.pipeline, self.upstream, request, p, watch) for p in prepared])
         note = current()
         note.prompt_tokens, note.epsilon = exchange.sent_tokens, sum(p.epsilon for p in prepared)
         headers = {"x-cmif-epsilon": f"{note.epsilon:g}", **self._guarantee(prepared)}

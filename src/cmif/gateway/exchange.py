@@ -32,7 +32,7 @@ class Delta:
     calls: tuple[ToolCall, ...] = ()
 
 
-class Exchange:
+class EngineExchange:
     """Iterate :meth:`deltas` once; close it early to stop the engine. ``answers`` hold what every choice has said."""
 
     def __init__(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from cmif.attest.exchange import Exchange, Released, Want
+from cmif.attest.exchange import KeyExchange, Released, Want
 from cmif.attest.messages import MAX_MESSAGE_BYTES, encode
 from cmif.attest.produce import Producer
 from cmif.attest.spki import require_pinned
@@ -22,7 +22,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 async def obtain(session: aiohttp.ClientSession, provider: str, want: Want, producer: Producer) -> Released:
     """One exchange with the provider. Raises :class:`AttestationError`; a provider's refusal carries its record."""
-    exchange = Exchange(want, producer)
+    exchange = KeyExchange(want, producer)
     challenge = await _post(
         session, f"{provider.rstrip('/')}/v1/challenge", encode({"v": 1, "bundle": want.bundle})
     )

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from cmif.errors import CmifError
 from cmif.gateway.answer import Answer, Counts
-from cmif.gateway.exchange import Delta, Exchange
+from cmif.gateway.exchange import Delta, EngineExchange
 from cmif.gateway.limits import AHEAD
 
 
 class Several:
-    """As :class:`Exchange`, over several: choices of the second come after those of the first."""
+    """As :class:`EngineExchange`, over several: choices of the second come after those of the first."""
 
-    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+    def __init__(self, exchanges: Sequence[EngineExchange]) -> None:
         self.exchanges = tuple(exchanges)
 
     @property
@@ -64,7 +64,7 @@ class Several:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _into(queue: asyncio.Queue[Delta | CmifError | None], exchange: Exchange, first: int) -> None:
+async def _into(queue: asyncio.Queue[Delta | CmifError | None], exchange: EngineExchange, first: int) -> None:
     try:
         async with aclosing(exchange.deltas()) as deltas:
             async for delta in deltas:

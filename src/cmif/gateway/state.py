@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from cmif.enclave.memo import MemoCipher
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.errors import InputError
 from cmif.gateway.ledger import Ledger
 from cmif.gateway.store import SqliteStore
@@ -28,7 +28,7 @@ def is_shared(state: str) -> bool:
 
 @contextmanager
 def opened(
-    state: str, policy: Policy, key_file: Path | None, *, in_tee: bool
+    state: str, policy: PrivacyPolicy, key_file: Path | None, *, in_tee: bool
 ) -> Generator[tuple[Ledger, bytes], None, None]:
     """The ledger of a gateway and the memo's key, for as long as the gateway runs. In a TEE it is not here: b"".
 
@@ -52,7 +52,7 @@ def opened(
         yield ledger, b"" if in_tee else enclave_key(key_file or folder / _KEY)
 
 
-def terms(policy: Policy, key: bytes) -> dict[str, bytes]:
+def terms(policy: PrivacyPolicy, key: bytes) -> dict[str, bytes]:
     """What gateways on one database must have in common, as digests under the memo's key: who reads the database could
     try a deployment's private words against an open one.
     """

@@ -24,7 +24,7 @@ _CLASSES = {"word": WordClass.WORD, "name": WordClass.NAME, "number": WordClass.
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class PublicLexicon:
     """``words`` distinct within and across classes; ``counts`` float64 occurrences in public text."""
 
     words: tuple[str, ...]
@@ -32,12 +32,12 @@ class Lexicon:
     counts: NDArray[np.float64]
 
 
-def public_lexicon() -> Lexicon:
+def public_lexicon() -> PublicLexicon:
     """The lexicon that ships with the package."""
     rows = [line.split("\t") for line in _lines("words.tsv.gz")]
     if any(len(row) != 3 or row[1] not in _CLASSES for row in rows):
         raise BundleError("The shipped word list is malformed.", hint="Reinstall cmif.")
-    return Lexicon(
+    return PublicLexicon(
         words=tuple(row[0] for row in rows),
         classes=np.array([_CLASSES[row[1]] for row in rows], dtype=np.uint8),
         counts=np.array([float(row[2]) for row in rows]),

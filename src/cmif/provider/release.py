@@ -31,7 +31,7 @@ from cmif.attest.messages import (
     sign,
     transcript,
 )
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.errors import AttestationError, InputError
 from cmif.provider.record import Record
 from cmif.provider.seal import write_secret
@@ -51,7 +51,7 @@ class Offer:
 class Rules:
     """Who gets a key: the appraisal policy, and whether the command line names the simulated TEE."""
 
-    policy: Policy
+    policy: AppraisalPolicy
     allow_simulated: bool = False
     challenge_ttl_s: int = 60
     roots: Roots | None = None

@@ -8,7 +8,7 @@ import pytest
 from cmif.attest import appraise as module
 from cmif.attest.appraise import Roots, appraise, require, verify
 from cmif.attest.evidence import MAX_EVIDENCE_BYTES, Claims, Evidence, Need, TeeKind
-from cmif.attest.policy import ANY_PLATFORM, Policy, Rule
+from cmif.attest.policy import ANY_PLATFORM, AppraisalPolicy, Rule
 from cmif.attest.suggest import policy_for
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_snp import Amd
@@ -19,16 +19,16 @@ ROOTS = Roots(amd=AMD.roots)
 EVIDENCE = AMD.evidence(AMD.report(b"\x07" * 64))
 
 
-def policy() -> Policy:
-    return Policy.parse(policy_for(verify(EVIDENCE, NOW, ROOTS)))
+def policy() -> AppraisalPolicy:
+    return AppraisalPolicy.parse(policy_for(verify(EVIDENCE, NOW, ROOTS)))
 
 
-def changed(**changes: object) -> Policy:
+def changed(**changes: object) -> AppraisalPolicy:
     (rule,) = policy().rules
-    return Policy((replace(rule, **changes),))  # type: ignore[arg-type]
+    return AppraisalPolicy((replace(rule, **changes),))  # type: ignore[arg-type]
 
 
-def verdict(rules: Policy, evidence: Evidence = EVIDENCE) -> dict[str, object]:
+def verdict(rules: AppraisalPolicy, evidence: Evidence = EVIDENCE) -> dict[str, object]:
     result = appraise(evidence, rules, NOW, roots=ROOTS)
     return {"accepted": result.accepted, **(result.reason or {})}
 
@@ -38,7 +38,7 @@ def test_the_suggested_policy_accepts() -> None:
 
 
 def test_an_empty_policy_refuses_everything() -> None:
-    assert verdict(Policy())["check"] == "policy"
+    assert verdict(AppraisalPolicy())["check"] == "policy"
 
 
 def test_a_refusal_says_what_was_expected_and_what_was_seen() -> None:
@@ -66,16 +66,16 @@ def test_a_hidden_chip_needs_the_widening_even_where_the_empty_name_is_listed() 
     assert verdict(changed(platforms=frozenset({""})), masked)["check"] == "platform"
     text = policy_for(verify(masked, NOW, ROOTS))
     assert 'platform = "any"' in text
-    assert verdict(Policy.parse(text.replace('reason = ""', 'reason = "x"')), masked)["accepted"] is True
+    assert verdict(AppraisalPolicy.parse(text.replace('reason = ""', 'reason = "x"')), masked)["accepted"] is True
 
 
 def test_any_rule_may_accept_and_the_closest_one_explains_a_refusal() -> None:
     (good,) = policy().rules
     far = replace(good, pins={"measurement": frozenset({"99" * 48})})
     near = replace(good, platforms=frozenset({"chip:other"}))
-    assert verdict(Policy((far, good)))["accepted"] is True
-    assert verdict(Policy((far, near)))["check"] == "platform"
-    assert verdict(Policy((near, far)))["check"] == "platform"
+    assert verdict(AppraisalPolicy((far, good)))["accepted"] is True
+    assert verdict(AppraisalPolicy((far, near)))["check"] == "platform"
+    assert verdict(AppraisalPolicy((near, far)))["check"] == "platform"
 
 
 def test_report_data_must_fit() -> None:
@@ -99,9 +99,9 @@ def test_collateral_may_not_be_older_than_the_policy_says(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "verify", lambda *_: claims)
     rule = Rule(TeeKind.SGX, {}, platforms=frozenset({"p"}))
     evidence = Evidence(TeeKind.SGX, b"")
-    assert require(evidence, Policy((rule,), 101), NOW)
+    assert require(evidence, AppraisalPolicy((rule,), 101), NOW)
     with pytest.raises(AttestationError) as refusal:
-        require(evidence, Policy((rule,), 99), NOW)
+        require(evidence, AppraisalPolicy((rule,), 99), NOW)
     assert refusal.value.check == "collateral"
 
 
@@ -111,7 +111,7 @@ def test_oversized_evidence_is_refused_before_it_is_parsed() -> None:
 
 
 def test_a_refused_verdict_still_shows_what_was_verified_and_a_forgery_shows_nothing() -> None:
-    shown = appraise(EVIDENCE, Policy(), NOW, roots=ROOTS).as_json()
+    shown = appraise(EVIDENCE, AppraisalPolicy(), NOW, roots=ROOTS).as_json()
     assert (shown["accepted"], shown["measurement"]) == (False, "11" * 48)
     forged = appraise(EVIDENCE, policy(), NOW).as_json()
     assert (forged["accepted"], forged["measurement"], forged["reason"]["check"]) == (False, None, "root")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.cli.attested import read_provider_key
 from cmif.cli.options import policy_of
 from cmif.gateway.tenants import Keys
@@ -70,7 +70,7 @@ def test_every_module_and_data_file_of_a_gateway_is_listed() -> None:
     """Write the list anew (deploy/README.md, SGX) when this fails."""
     code = (
         "import sys, cmif.cli.main, cmif.cli.attested, cmif.listen, cmif.gateway.app, cmif.gateway.store;"
-        "from cmif.enclave.policy import Policy, detectors_for; detectors_for(Policy.named('content'));"
+        "from cmif.enclave.policy import PrivacyPolicy, detectors_for; detectors_for(PrivacyPolicy.named('content'));"
         "print('\\n'.join(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'cmif'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -81,7 +81,7 @@ def test_every_module_and_data_file_of_a_gateway_is_listed() -> None:
 
 @pytest.mark.parametrize("path", sorted((DEPLOY / "policies").glob("*.toml")), ids=lambda path: path.stem)
 def test_policy_examples_are_read(path: Path) -> None:
-    policy = Policy.parse(path.read_text("utf-8"))
+    policy = AppraisalPolicy.parse(path.read_text("utf-8"))
     (rule,) = policy.rules
     assert str(rule.kind) == path.stem
     assert policy.config_digests

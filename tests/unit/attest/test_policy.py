@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmif.attest.evidence import Need, TeeKind
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.errors import InputError
 
 SGX = f"""
@@ -21,7 +21,7 @@ platforms = ["ppid:00"]
 
 
 def test_a_rule_is_read_with_its_pins_floors_and_platforms() -> None:
-    (rule,) = Policy.parse(SGX).rules
+    (rule,) = AppraisalPolicy.parse(SGX).rules
     assert rule.kind is TeeKind.SGX
     assert rule.pins["mr_signer"] == {"22" * 32, "ab" * 32}
     assert rule.pins["isv_prod_id"] == {"1"}
@@ -29,12 +29,12 @@ def test_a_rule_is_read_with_its_pins_floors_and_platforms() -> None:
 
 
 def test_an_empty_policy_is_readable_and_has_no_rules() -> None:
-    assert Policy.parse("").rules == ()
-    assert Policy.parse("version = 1").rules == ()
+    assert AppraisalPolicy.parse("").rules == ()
+    assert AppraisalPolicy.parse("version = 1").rules == ()
 
 
 def test_a_widening_carries_its_reason() -> None:
-    (rule,) = Policy.parse(SGX + '[[sgx.widen]]\nadvisory = "INTEL-SA-00615"\nreason = "mitigated"').rules
+    (rule,) = AppraisalPolicy.parse(SGX + '[[sgx.widen]]\nadvisory = "INTEL-SA-00615"\nreason = "mitigated"').rules
     assert rule.widenings == {Need("advisory", "INTEL-SA-00615"): "mitigated"}
 
 
@@ -73,10 +73,10 @@ def test_a_widening_carries_its_reason() -> None:
 )
 def test_what_is_unknown_or_malformed_is_named(text: str, named: str) -> None:
     with pytest.raises(InputError, match=named):
-        Policy.parse(text)
+        AppraisalPolicy.parse(text)
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_policy_or_an_input_error(text: str) -> None:
     with suppress(InputError):
-        Policy.parse(text)
+        AppraisalPolicy.parse(text)

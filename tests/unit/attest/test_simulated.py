@@ -13,7 +13,7 @@ import pytest
 from cmif.attest import simulated
 from cmif.attest.appraise import require, verify
 from cmif.attest.evidence import Evidence, TeeKind
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.attest.suggest import policy_for
 from cmif.errors import AttestationError
 
@@ -44,13 +44,13 @@ def test_it_is_accepted_only_when_policy_and_command_line_both_name_it() -> None
     claims = verify(made, NOW)
     assert claims.report_data == b"\x07" * 64
     text = policy_for(claims)
-    policy = Policy.parse(text.replace('reason = ""', 'reason = "a test"'))
+    policy = AppraisalPolicy.parse(text.replace('reason = ""', 'reason = "a test"'))
     assert require(made, policy, NOW, allow_simulated=True).platform == simulated.LABEL
     assert check(lambda: require(made, policy, NOW)) == "simulated"
-    assert check(lambda: require(made, Policy(), NOW, allow_simulated=True)) == "simulated"
+    assert check(lambda: require(made, AppraisalPolicy(), NOW, allow_simulated=True)) == "simulated"
     (rule,) = policy.rules
     assert (
-        check(lambda: require(made, Policy((replace(rule, widenings={}),)), NOW, allow_simulated=True))
+        check(lambda: require(made, AppraisalPolicy((replace(rule, widenings={}),)), NOW, allow_simulated=True))
         == "tee"
     )
 
@@ -61,7 +61,7 @@ def test_every_output_is_labelled() -> None:
 
 
 def test_another_device_or_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = Policy.parse(policy_for(verify(evidence(), NOW)).replace('reason = ""', 'reason = "a test"'))
+    policy = AppraisalPolicy.parse(policy_for(verify(evidence(), NOW)).replace('reason = ""', 'reason = "a test"'))
     monkeypatch.setenv("CMIF_SIMULATED_TEE_KEY", str(tmp_path / "other.key"))
     assert check(lambda: require(evidence(), policy, NOW, allow_simulated=True)) == "device"
     monkeypatch.setenv("CMIF_SIMULATED_TEE_KEY", str(tmp_path / "device.key"))

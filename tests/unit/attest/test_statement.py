@@ -8,7 +8,7 @@ import pytest
 
 from cmif.attest.appraise import Roots, verify
 from cmif.attest.messages import config_digest
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.attest.statement import Subject, parse_nonce, require_statement, statement
 from cmif.attest.suggest import policy_for
 from cmif.errors import AttestationError
@@ -20,7 +20,7 @@ ROOTS = Roots(amd=AMD.roots)
 NONCE = bytes(range(32))
 SUBJECT = Subject(config_digest({"level": "content"}).hex(), "b1" * 32, "ab" * 32)
 POLICY = replace(
-    Policy.parse(policy_for(verify(AMD.evidence(), NOW, ROOTS))), config_digests=frozenset({SUBJECT.config})
+    AppraisalPolicy.parse(policy_for(verify(AMD.evidence(), NOW, ROOTS))), config_digests=frozenset({SUBJECT.config})
 )
 
 
@@ -28,7 +28,7 @@ def told(subject: Subject = SUBJECT, nonce: bytes = NONCE) -> dict[str, Any]:
     return statement(subject, AMD.evidence(AMD.report(subject.report_data(nonce))))
 
 
-def refused(what: Any, policy: Policy = POLICY, tls: str | None = SUBJECT.tls_spki) -> str:
+def refused(what: Any, policy: AppraisalPolicy = POLICY, tls: str | None = SUBJECT.tls_spki) -> str:
     with pytest.raises(AttestationError) as refusal:
         require_statement(what, NONCE, policy, NOW, tls_spki=tls, roots=ROOTS)
     return refusal.value.check

@@ -45,10 +45,10 @@ def test_two_turns_and_off_go_through_the_real_gateway(
 
 def test_every_job_s_secrets_are_found(default_split: Path) -> None:
     from cmif.enclave.inspect import inspect
-    from cmif.enclave.policy import Policy, detectors_for
+    from cmif.enclave.policy import PrivacyPolicy, detectors_for
     from cmif.gateway.bundles import open_bundle
 
-    policy = Policy.named(demo.POLICY)
+    policy = PrivacyPolicy.named(demo.POLICY)
     table = open_bundle(default_split / "client").table
     for job in demo.JOBS:
         sent = inspect({"prompt": "\n".join(job.turns)}, policy, detectors_for(policy), table).as_json()["sent_text"]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cmif.cli.detect_eval import Mention, Sample, evaluate, read
 from cmif.cli.main import app
 from cmif.enclave.detect import default_detectors
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.errors import InputError
 from cmif.types import Kind, Span
 
@@ -30,23 +30,23 @@ SAMPLE = Sample(TEXT, (Mention(0, 10, "PERSON", 0), Mention(27, 31, "PERSON", 0)
 
 
 def test_a_mention_is_covered_when_all_its_words_are() -> None:
-    whole = evaluate([SAMPLE], [Finds((0, 10, Kind.PERSON), (14, 18, Kind.PERSON))], Policy())
+    whole = evaluate([SAMPLE], [Finds((0, 10, Kind.PERSON), (14, 18, Kind.PERSON))], PrivacyPolicy())
     assert (whole.labels["PERSON"].covered, whole.labels["PERSON"].mentions) == (1, 2)
     assert (whole.labels["GPE"].covered, whole.labels["GPE"].right) == (1, 0)
     assert whole.recall == pytest.approx(2 / 3)
-    part = evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON))], Policy())
+    part = evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON))], PrivacyPolicy())
     assert part.labels["PERSON"].covered == 0
     assert part.labels["PERSON"].right == 1
 
 
 def test_a_unit_leaves_whole_with_one_mention_that_nobody_touched() -> None:
-    assert evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON), (14, 18, Kind.PLACE))], Policy()).whole == 1
-    assert evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON), (27, 31, Kind.PERSON))], Policy()).whole == 1
-    assert evaluate([SAMPLE], [Finds((0, 31, Kind.PERSON))], Policy()).whole == 0
+    assert evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON), (14, 18, Kind.PLACE))], PrivacyPolicy()).whole == 1
+    assert evaluate([SAMPLE], [Finds((0, 4, Kind.PERSON), (27, 31, Kind.PERSON))], PrivacyPolicy()).whole == 1
+    assert evaluate([SAMPLE], [Finds((0, 31, Kind.PERSON))], PrivacyPolicy()).whole == 0
 
 
 def test_what_touches_no_label_is_a_false_hit() -> None:
-    result = evaluate([SAMPLE], [Finds((19, 25, Kind.PERSON), (27, 31, Kind.PERSON))], Policy())
+    result = evaluate([SAMPLE], [Finds((19, 25, Kind.PERSON), (27, 31, Kind.PERSON))], PrivacyPolicy())
     told = result.as_json()
     assert (told["found"], told["precision"], told["changed_words_inside_units"]) == (2, 0.5, 0.5)
     assert told["false_hit_kinds"] == {"person": 1}
@@ -55,8 +55,8 @@ def test_what_touches_no_label_is_a_false_hit() -> None:
 
 def test_words_count_only_where_the_policy_replaces_them() -> None:
     word = Finds((32, 36, Kind.WORD))
-    assert evaluate([SAMPLE], [word], Policy.named("sensitive")).found == 1
-    assert evaluate([SAMPLE], [word], Policy.named("entities")).found == 0
+    assert evaluate([SAMPLE], [word], PrivacyPolicy.named("sensitive")).found == 1
+    assert evaluate([SAMPLE], [word], PrivacyPolicy.named("entities")).found == 0
 
 
 def test_three_forms_of_file_are_read(tmp_path: Path) -> None:

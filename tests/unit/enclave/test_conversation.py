@@ -16,7 +16,7 @@ from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
 from cmif.enclave.originals import Finder, Original
 from cmif.enclave.pipeline import Pipeline, Prepared
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.special import key, special
 from cmif.enclave.words import is_stopword
 from cmif.errors import BudgetExhaustedError
@@ -41,7 +41,7 @@ class Chat:
     def __init__(
         self, bundle: Bundle, level: str = "entities", store: SqliteStore | None = None, who: Who = Who("t"), key: bytes = KEY
     ) -> None:
-        policy = Policy.named(level)
+        policy = PrivacyPolicy.named(level)
         self.store = store or SqliteStore(":memory:")
         self.pipeline = Pipeline(bundle, policy, detectors_for(policy), self.store, key)
         self.who = who
@@ -348,7 +348,7 @@ def test_regenerated_answers_are_told_apart_by_all_their_texts(bundle: Bundle) -
 
 
 def test_a_completion_that_grows_keeps_its_draws(bundle: Bundle) -> None:
-    policy = Policy.named("content")
+    policy = PrivacyPolicy.named("content")
     pipeline = Pipeline(bundle, policy, detectors_for(policy), SqliteStore(":memory:"), KEY)
     prompt = "The patient has severe pain.\nDoctor Whitfield was there.\n"
     first = pipeline.prepare({"prompt": prompt}, who=Who("t"), max_tokens=1)
@@ -358,7 +358,7 @@ def test_a_completion_that_grows_keeps_its_draws(bundle: Bundle) -> None:
 
 
 def test_a_completion_s_answer_that_is_sent_on_is_neither_drawn_nor_charged(bundle: Bundle) -> None:
-    policy = Policy.named("content")
+    policy = PrivacyPolicy.named("content")
     pipeline = Pipeline(bundle, policy, detectors_for(policy), SqliteStore(":memory:"), KEY)
     prompt = "The patient has severe pain.\nDoctor Whitfield said:\n"
     first = pipeline.prepare({"prompt": prompt}, who=Who("t"), max_tokens=1)

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from cmif.enclave.policy import Cover, Level, Policy
+from cmif.enclave.policy import Cover, Level, PrivacyPolicy
 from cmif.errors import InputError
 
 
 def test_each_level_includes_the_one_before() -> None:
-    levels = [Policy.named(level) for level in ("off", "entities", "sensitive", "content", "all")]
+    levels = [PrivacyPolicy.named(level) for level in ("off", "entities", "sensitive", "content", "all")]
     reach = [(p.entities, p.special_words, p.every_word, p.stopwords) for p in levels]
     assert [sum(r) for r in reach] == [0, 1, 2, 3, 4]
 
 
 def test_the_default_is_sensitive_without_budgets() -> None:
-    assert Policy.parse({}) == Policy(level=Level.SENSITIVE)
+    assert PrivacyPolicy.parse({}) == PrivacyPolicy(level=Level.SENSITIVE)
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_the_default_is_sensitive_without_budgets() -> None:
 )
 def test_bad_keys_and_values_are_refused(raw: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        Policy.parse(raw)
+        PrivacyPolicy.parse(raw)
 
 
 def test_cover_is_a_table_of_k_and_words() -> None:
-    assert Policy.parse({}).cover is None
-    assert Policy.parse({"cover": {}}).cover == Cover(16, 3)
-    assert Policy.parse({"cover": {"k": 8, "words": 1}}).cover == Cover(8, 1)
+    assert PrivacyPolicy.parse({}).cover is None
+    assert PrivacyPolicy.parse({"cover": {}}).cover == Cover(16, 3)
+    assert PrivacyPolicy.parse({"cover": {"k": 8, "words": 1}}).cover == Cover(8, 1)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_cover_is_a_table_of_k_and_words() -> None:
 )
 def test_a_cover_that_cannot_be_is_refused(raw: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="cover"):
-        Policy.parse(raw)
+        PrivacyPolicy.parse(raw)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cmif.enclave.inspect import inspect
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.reasons import told
 from cmif.gateway.bundles import open_bundle
 from cmif.privacy.table import Table
@@ -19,7 +19,7 @@ def table(tiny_split: Path) -> Table:
 
 def test_each_piece_says_why_it_leaves_as_it_does(table: Table) -> None:
     text = "Write to Eleanor Whitfield. New York was severe."
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     pieces = [*inspect({"prompt": text[:-7]}, policy, detectors_for(policy), table).pieces]
     pieces += [Piece("severe", "mild", "word", 0.5), Piece(".", ".", "text", 0.0)]
     shown = told(pieces, table, detectors_for(policy), policy)
@@ -44,5 +44,5 @@ def test_each_piece_says_why_it_leaves_as_it_does(table: Table) -> None:
     ],
 )
 def test_what_was_drawn_and_what_the_engine_wrote_are_told_apart(table: Table, piece: Piece, reason: str) -> None:
-    [shown] = told([piece], table, (), Policy.named("sensitive"))
+    [shown] = told([piece], table, (), PrivacyPolicy.named("sensitive"))
     assert shown["reason"] == reason

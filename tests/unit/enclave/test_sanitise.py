@@ -11,7 +11,7 @@ import pytest
 
 from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.inspect import inspect
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.sanitise import draw, units, write
 from cmif.privacy.build import build_table
 from cmif.privacy.table import Table
@@ -44,7 +44,7 @@ def sanitise(
 ) -> Done:
     known = dict(known or {})
     found = [
-        units(text, row, {}, Policy.named(level), table, prose=True) if level != "off" else ()
+        units(text, row, {}, PrivacyPolicy.named(level), table, prose=True) if level != "off" else ()
         for text, row in zip(texts, spans, strict=True)
     ]
     fresh = draw([u for row in found for u in row], known.get, {d.sent for d in known.values()}, table)
@@ -127,14 +127,14 @@ def test_sensitive_touches_special_words_only(table: Table) -> None:
 
 def test_identifiers_keep_their_words_but_lose_their_entities(table: Table) -> None:
     text = "pain of Anna"
-    found = units(text, find(text, ("Anna", Kind.PERSON)), {}, Policy.named("content"), table, prose=False)
+    found = units(text, find(text, ("Anna", Kind.PERSON)), {}, PrivacyPolicy.named("content"), table, prose=False)
     assert [(u.kind, u.written) for u in found] == [(Kind.PERSON, "Anna")]
 
 
 @pytest.mark.parametrize("policy", ["entities", "sensitive", "content", "all"])
 def test_inspection_adds_up(table: Table, policy: str) -> None:
     text = "Dr. John Smith (j.smith@mail.org) has pain,  fever\nand diabetes."
-    seen: dict[str, Any] = inspect({"prompt": text}, Policy.named(policy), detectors_for(Policy.named(policy)), table).as_json()
+    seen: dict[str, Any] = inspect({"prompt": text}, PrivacyPolicy.named(policy), detectors_for(PrivacyPolicy.named(policy)), table).as_json()
     assert "".join(t["text"] for t in seen["tokens"]) == text
     assert "".join(t["sent"] for t in seen["tokens"]) == seen["sent_text"]
     assert seen["epsilon"] == pytest.approx(sum(t["epsilon"] for t in seen["tokens"]))
@@ -143,7 +143,7 @@ def test_inspection_adds_up(table: Table, policy: str) -> None:
 
 
 def test_a_policy_s_own_lists_are_found(table: Table) -> None:
-    policy = Policy.parse({"level": "sensitive", "words": ["itch"], "private": ["Project Falcon"]})
+    policy = PrivacyPolicy.parse({"level": "sensitive", "words": ["itch"], "private": ["Project Falcon"]})
     seen = inspect({"prompt": "itch in Project Falcon"}, policy, detectors_for(policy), table).as_json()
     kinds = {t["text"]: t["kind"] for t in seen["tokens"] if t["kind"] != "text"}
     assert kinds == {"itch": "word", "Project Falcon": "private"}

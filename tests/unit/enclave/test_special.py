@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.detect.lexicon import SpecialCategories
 from cmif.enclave.inspect import inspect
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.reasons import told
 from cmif.enclave.sanitise import draw, units, write
 from cmif.enclave.special import TYPES, Form, key, plural, special, written
@@ -44,7 +44,7 @@ def found(text: str) -> list[str]:
 
 
 def sent(text: str, table: Table) -> str:
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     return inspect({"prompt": text}, policy, detectors_for(policy), table).sent_text
 
 
@@ -60,7 +60,7 @@ TYPED = [
 @pytest.mark.parametrize(("word", "name"), TYPED)
 def test_a_special_word_is_drawn_within_its_type(word: str, name: str, table: Table) -> None:
     assert SPECIAL.forms[key(word)].type == name
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     for _ in range(20):
         seen = inspect({"prompt": word}, policy, detectors_for(policy), table)
         assert SPECIAL.forms[key(seen.sent_text)].group == SPECIAL.forms[key(word)].group
@@ -186,7 +186,7 @@ def test_words_that_only_introduce_a_condition_stay(table: Table) -> None:
 
 def test_names_and_forms_of_one_thing_share_one_draw_and_one_charge(table: Table) -> None:
     text = "Tylenol, acetaminophen, PARACETAMOL"
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     seen = inspect({"prompt": text}, policy, detectors_for(policy), table)
     first, second, third = seen.sent_text.split(", ")
     assert first == second
@@ -211,7 +211,7 @@ def test_an_abbreviation_does_not_show_as_one(table: Table) -> None:
 
 
 def test_a_later_turn_writes_the_same_member_in_its_own_form(table: Table) -> None:
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     first, later = "The diabetic man.", "His Diabetes."
     spans = [[Span(4, 12, Kind.WORD, "t")], [Span(4, 12, Kind.WORD, "t")]]
     known: dict[Name, Drawn] = {}
@@ -230,7 +230,7 @@ def test_a_later_turn_writes_the_same_member_in_its_own_form(table: Table) -> No
 
 
 def test_a_marked_phrase_of_the_same_name_stays_a_surrogate_and_the_word_a_word(table: Table) -> None:
-    policy = Policy.named("sensitive")
+    policy = PrivacyPolicy.named("sensitive")
     seen = inspect({"prompt": "<private>asthmatic</private> or asthma"}, policy, detectors_for(policy), table)
     kinds = {p.text: p.kind for p in seen.pieces if p.kind != "text"}
     assert kinds == {"asthmatic": "private", "asthma": "word"}
@@ -239,14 +239,14 @@ def test_a_marked_phrase_of_the_same_name_stays_a_surrogate_and_the_word_a_word(
 
 def test_the_reason_names_the_type(table: Table) -> None:
     pieces = [Piece("breast cancer", "gout", "word", 1.0), Piece("Asthma", "asthma", "word", 1.0)]
-    assert [row["reason"] for row in told(pieces, table, (), Policy.named("sensitive"))] == ["drawn, condition", "drawn as itself"]
+    assert [row["reason"] for row in told(pieces, table, (), PrivacyPolicy.named("sensitive"))] == ["drawn, condition", "drawn as itself"]
 
 
 def test_a_group_smaller_than_the_tables_k_is_left_to_the_table() -> None:
     words = [f"w{a}{b}" for a in "abcdefgh" for b in "pqrstuvx"]
     vectors = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
     table = build_table(tuple(words), np.zeros(64, dtype=np.uint8), vectors, bundle="0" * 64, k=32, gamma=Fraction(1, 40))
-    [mosque] = units("mosque", [Span(0, 6, Kind.WORD, "t")], {}, Policy.named("sensitive"), table, prose=True)
-    [drug] = units("aspirin", [Span(0, 7, Kind.WORD, "t")], {}, Policy.named("sensitive"), table, prose=True)
+    [mosque] = units("mosque", [Span(0, 6, Kind.WORD, "t")], {}, PrivacyPolicy.named("sensitive"), table, prose=True)
+    [drug] = units("aspirin", [Span(0, 7, Kind.WORD, "t")], {}, PrivacyPolicy.named("sensitive"), table, prose=True)
     assert (mosque.form, mosque.word_class) == (None, WordClass.WORD)
     assert drug.form is not None

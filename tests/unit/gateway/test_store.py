@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cmif.enclave.memo import Entry, Payer
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 from cmif.errors import BudgetExhaustedError, InputError, LedgerError
 from cmif.gateway.ledger import Ledger, Tenant, budgets_left
 from cmif.gateway.state import terms
@@ -322,7 +322,7 @@ def test_gateways_on_one_database_have_one_policy_and_one_key(server: Postgres) 
     from cmif.gateway.postgres import PostgresStore
 
     place = server.fresh("terms")
-    content, sensitive = Policy.named("content"), Policy.named("sensitive")
+    content, sensitive = PrivacyPolicy.named("content"), PrivacyPolicy.named("sensitive")
     first, second = (PostgresStore(place, None, terms(content, b"k" * 32)) for _ in range(2))
     first.close()
     with pytest.raises(InputError, match="another policy"):  # the second is still there

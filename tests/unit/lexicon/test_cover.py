@@ -5,7 +5,7 @@ from __future__ import annotations
 from lexicon.cover import OUT, rows
 
 from cmif.enclave.cover import _groups
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.provider.lexicon import public_lexicon
 
 
@@ -18,7 +18,7 @@ def test_the_shipped_file_is_what_the_lists_make() -> None:
 
 def test_every_member_would_be_found_if_it_were_the_true_word() -> None:
     """A decoy that no detector finds could never have been covered, so the engine would strike it out."""
-    detectors = detectors_for(Policy.named("sensitive"))
+    detectors = detectors_for(PrivacyPolicy.named("sensitive"))
     for group in _groups(16):
         for word in group.words:
             text = f"I am {word} years old." if word.isdigit() else f"We spoke of {word} today."

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cmif.attest.appraise import Roots, verify
 from cmif.attest.evidence import TeeKind
-from cmif.attest.exchange import Exchange, Want
+from cmif.attest.exchange import KeyExchange, Want
 from cmif.attest.messages import Grant, config_digest
-from cmif.attest.policy import Policy
+from cmif.attest.policy import AppraisalPolicy
 from cmif.attest.produce import ConfigfsTsm, Producer
 from cmif.attest.suggest import policy_for
 from cmif.provider.record import Record
@@ -56,7 +56,7 @@ class Parties:
             TeeKind.SNP, chain=self.amd.chain, files=FakeTsm(self.amd.report, provider=b"sev_guest\n")
         )
         text = policy_for(verify(self.producer.produce(bytes(64)), self._time(), self.roots))
-        self.policy = replace(Policy.parse(text), config_digests=frozenset({CONFIG.hex()}))
+        self.policy = replace(AppraisalPolicy.parse(text), config_digests=frozenset({CONFIG.hex()}))
         self.deny = self.folder / "deny.txt"
         self.deny.write_text("# nothing yet\n")
         self.record_path = self.folder / "record.jsonl"
@@ -82,9 +82,9 @@ class Parties:
 
     def enclave(
         self, bundle: str = BUNDLE, config: bytes = CONFIG, producer: Producer | None = None
-    ) -> Exchange:
+    ) -> KeyExchange:
         want = Want(self.releaser.public, bundle, 1, config)
-        return Exchange(want, producer or self.producer, self.monotonic)
+        return KeyExchange(want, producer or self.producer, self.monotonic)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.record_path.read_text("utf-8").splitlines()]

@@ -22,10 +22,10 @@ from pathlib import Path
 for name in ("torch", "transformers", "safetensors", "accelerate"):
     sys.modules[name] = None  # importing it fails
 from cmif.provider import split as module
-from cmif.provider.lexicon import Lexicon, public_lexicon
+from cmif.provider.lexicon import PublicLexicon, public_lexicon
 whole = public_lexicon()
 kept = slice(0, None, 8)
-module.public_lexicon = lambda: Lexicon(whole.words[kept], whole.classes[kept], whole.counts[kept])
+module.public_lexicon = lambda: PublicLexicon(whole.words[kept], whole.classes[kept], whole.counts[kept])
 print(module.split(sys.argv[1], Path(sys.argv[2]), halves=["client"]).model)
 """
 

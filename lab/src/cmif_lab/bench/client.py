@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cmif.enclave.conversation import Who
 from cmif.enclave.pipeline import Pipeline, Prepared
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.metrics import Stopwatch
 from cmif.gateway.store import SqliteStore
@@ -21,7 +21,7 @@ class Client:
 
     def __init__(self, bundle: Path, policy: str, state: Path) -> None:
         opened = open_bundle(bundle)
-        chosen = Policy.named(policy)
+        chosen = PrivacyPolicy.named(policy)
         self._store = SqliteStore(state / "ledger.sqlite")
         self.pipeline = Pipeline(opened, chosen, detectors_for(chosen), self._store, os.urandom(32))
         self.name, self.model, self.hidden = (

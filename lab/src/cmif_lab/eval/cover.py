@@ -20,7 +20,7 @@ from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
 from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline, Prepared
-from cmif.enclave.policy import Cover, Policy, detectors_for
+from cmif.enclave.policy import Cover, PrivacyPolicy, detectors_for
 from cmif.errors import InputError
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
@@ -70,8 +70,8 @@ def read(path: Path) -> list[tuple[str, str]]:
 
 def cases(bundle: Bundle, k: int, words: int, prompts: list[tuple[str, str]]) -> Iterator[Case]:
     """The prompts that are covered; those for which the mechanism draws are left out."""
-    level = Policy.named("sensitive")
-    policy = Policy(cover=Cover(k, words))
+    level = PrivacyPolicy.named("sensitive")
+    policy = PrivacyPolicy(cover=Cover(k, words))
     pipelines = [Pipeline(bundle, p, detectors_for(p), Forgetful(), bytes(32)) for p in (policy, level)]
     for name, text in prompts:
         request = {"messages": [{"role": "user", "content": text}]}

@@ -31,7 +31,7 @@ _AGE = re.compile(
 )
 
 
-class Lexicon:
+class WordList:
     """Finds the entries of word lists, whole words, any case, singular or plural."""
 
     def __init__(self, words: Iterable[str], *, name: str = "lexicon", kind: Kind = Kind.WORD) -> None:
@@ -85,7 +85,7 @@ class Lexicon:
         return spans
 
 
-class SpecialCategories(Lexicon):
+class SpecialCategories(WordList):
     """The packaged lists and types, words with medical endings, and ages."""
 
     def __init__(self, extra: Iterable[str] = ()) -> None:

@@ -29,14 +29,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cmif.enclave.detect import Detector
 from cmif.enclave.inspect import inspect
-from cmif.enclave.policy import Level, Policy, detectors_for
+from cmif.enclave.policy import Level, PrivacyPolicy, detectors_for
 from cmif.enclave.reasons import told
 from cmif.enclave.segment import segments
 from cmif.errors import CmifError, InputError, UnauthorisedError
 from cmif.gateway.api import chat
 from cmif.gateway.app import Gateway
 from cmif.gateway.browsers import Browsers
-from cmif.gateway.exchange import Exchange
+from cmif.gateway.exchange import EngineExchange
 from cmif.gateway.http import error_response, json_body
 from cmif.gateway.ledger import Ledger
 from cmif.gateway.metrics import Stopwatch
@@ -77,8 +77,8 @@ class Page:
         self._key = secrets.token_urlsafe(32)
         self._keyed = keyed
         own = gateway.pipeline.policy
-        named = {level: Policy.named(level) for level in Level}
-        self._policies: dict[str, tuple[Policy, tuple[Detector, ...]]] = {
+        named = {level: PrivacyPolicy.named(level) for level in Level}
+        self._policies: dict[str, tuple[PrivacyPolicy, tuple[Detector, ...]]] = {
             level.value: (policy, detectors_for(policy)) for level, policy in {**named, own.level: own}.items()
         }
         source = (files(__package__) / "page.html").read_text("utf-8")
@@ -167,7 +167,7 @@ class Page:
         request = replace(chat.parse(body, gateway.names), n=1)
         (prompt,) = request.prompts
         prepared = await gateway.prepare(http, tenant, request, prompt, watch)
-        exchange = Exchange(gateway.pipeline, gateway.upstream, request, prepared, watch)
+        exchange = EngineExchange(gateway.pipeline, gateway.upstream, request, prepared, watch)
         level = gateway.pipeline.policy.level.value
         policy, detectors = self._policies[level]
         table = gateway.pipeline.bundle.table

@@ -5,12 +5,12 @@ from importlib.resources import files
 import pytest
 
 from cmif.enclave.detect.data import entries
-from cmif.enclave.detect.lexicon import CATEGORIES, Lexicon, SpecialCategories, is_medical
+from cmif.enclave.detect.lexicon import CATEGORIES, SpecialCategories, WordList, is_medical
 from cmif.enclave.surrogates import lists
 from cmif.types import Kind
 
 
-def words_of(lexicon: Lexicon, text: str) -> list[str]:
+def words_of(lexicon: WordList, text: str) -> list[str]:
     return [text[s.start : s.end] for s in lexicon.detect(text)]
 
 
@@ -55,15 +55,15 @@ def test_a_users_words_go_through_the_mechanism_too() -> None:
 
 
 def test_a_users_private_phrases_are_one_span_each() -> None:
-    private = Lexicon(["Project Falcon"], name="own", kind=Kind.PRIVATE)
+    private = WordList(["Project Falcon"], name="own", kind=Kind.PRIVATE)
     text = "about PROJECT FALCON's wing"
     [span] = private.detect(text)
     assert (text[span.start : span.end], span.kind, span.detector) == ("PROJECT FALCON", Kind.PRIVATE, "own")
 
 
 def test_an_empty_list_finds_nothing() -> None:
-    assert Lexicon([]).detect("anything") == []
-    assert Lexicon(["", " - "]).detect("anything - at all") == []
+    assert WordList([]).detect("anything") == []
+    assert WordList(["", " - "]).detect("anything - at all") == []
 
 
 def test_medical_endings() -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from cmif.enclave.detect import GROUP, detect_all, plugin, plugins
-from cmif.enclave.policy import Policy, detectors_for
+from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.errors import DetectorError, InputError
 from cmif.types import Kind, Span
 
@@ -42,11 +42,11 @@ def test_a_plug_in_runs_when_it_is_named() -> None:
 
 
 def test_a_policy_names_its_plug_ins() -> None:
-    chosen = detectors_for(Policy.parse({"detectors": ["numbers"]}))
+    chosen = detectors_for(PrivacyPolicy.parse({"detectors": ["numbers"]}))
     assert [d.name for d in chosen][-1] == "numbers"
-    assert "numbers" not in [d.name for d in detectors_for(Policy())]
+    assert "numbers" not in [d.name for d in detectors_for(PrivacyPolicy())]
     with pytest.raises(InputError):
-        detectors_for(Policy.parse({"detectors": ["no such"]}))
+        detectors_for(PrivacyPolicy.parse({"detectors": ["no such"]}))
 
 
 def test_an_unknown_name_says_what_is_installed() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cmif.cli.detect_eval import Result, evaluate, read
 from cmif.enclave.detect import default_detectors
-from cmif.enclave.policy import Policy
+from cmif.enclave.policy import PrivacyPolicy
 
 FLOORS = {
     "PERSON": 0.95, "STREET_ADDRESS": 0.78, "GPE": 0.92, "ORGANIZATION": 0.84, "CREDIT_CARD": 1.0, "PHONE_NUMBER": 0.96,
@@ -22,7 +22,7 @@ def result(shared_dir: Path) -> Result:
     data = shared_dir / "data" / "pii" / "synth_dataset_v2.json"
     if not data.is_file():
         pytest.skip("needs presidio-research's synthetic sentences")
-    return evaluate(read(data), default_detectors(), Policy(public="protect"))
+    return evaluate(read(data), default_detectors(), PrivacyPolicy(public="protect"))
 
 
 @pytest.mark.parametrize("kind", FLOORS)
@@ -36,7 +36,7 @@ def test_nine_of_ten_labelled_spans_are_covered(result: Result) -> None:
 
 def test_what_stays_as_public_costs_a_hundredth_of_recall_at_most(shared_dir: Path, result: Result) -> None:
     samples = read(shared_dir / "data" / "pii" / "synth_dataset_v2.json")
-    kept = evaluate(samples, default_detectors(), Policy(public="keep")).recall
+    kept = evaluate(samples, default_detectors(), PrivacyPolicy(public="keep")).recall
     assert result.recall - 0.01 <= kept < result.recall
 
 
