@@ -47,8 +47,8 @@ class Attacker:
         except (OSError, ValueError):
             raise InputError("the attacker's model cannot be loaded") from None
         self.tokenizer.padding_side = "right"
-        if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
+        if self.tokenizer.pad_token_id is None:  # any will do: the attention mask hides it
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.convert_ids_to_tokens(0)
 
     def learn(self, texts: Sequence[str], *, epochs: int = 2, rate: float = 5e-4, seed: int = 0) -> None:
         """Go on training on ``texts`` (the first ``LEARNT``), as the model was trained: the next piece, or masked
