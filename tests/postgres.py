@@ -84,12 +84,13 @@ class Postgres:
 
 
 @contextmanager
-def postgres(*settings: str) -> Iterator[Postgres]:
+def postgres(*settings: str, folder: Path | None = None) -> Iterator[Postgres]:
+    """A running server; its data in ``folder``, which is emptied at the end, or in one of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     programs = binaries()
-    folder = Path(tempfile.mkdtemp(prefix="cmif-pg-"))  # pytest's own folders are closed to other users
+    folder = folder or Path(tempfile.mkdtemp(prefix="cmif-pg-"))  # pytest's own folders are closed to other users
     try:
         owner = _unprivileged()
         if owner:
@@ -105,6 +106,7 @@ def postgres(*settings: str) -> Iterator[Postgres]:
             "--no-sync",
             "-E",
             "UTF8",
+            "--wal-segsize=1",
         ]
         subprocess.run([*initdb, "--locale=C"], check=True, stdout=subprocess.DEVNULL, **owner)  # type: ignore[call-overload]
         server = Postgres(folder, port, settings)
