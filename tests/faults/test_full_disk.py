@@ -68,10 +68,10 @@ def storage(kind: str, disk: Path) -> Iterator[tuple[Ledger, Postgres | None]]:
 def test_a_full_disk_refuses_charges_loses_none_and_is_over_when_there_is_room(kind: str, small_disk: Path) -> None:
     acted_on: list[bytes] = []
 
-    def draw(number: int) -> None:
-        key = number.to_bytes(4, "big")
-        store.commit(PAYER, {key: Entry(b"c", os.urandom(2048), 1.0)})
-        acted_on.append(key)
+    def draw(*numbers: int) -> None:
+        for key in (number.to_bytes(4, "big") for number in numbers):
+            store.commit(PAYER, {key: Entry(b"c", os.urandom(2048), 1.0)})
+            acted_on.append(key)
 
     def kept() -> set[bytes]:
         return {row.key for row in store.recall({b"c": 0})[b"c"]}
@@ -80,8 +80,7 @@ def test_a_full_disk_refuses_charges_loses_none_and_is_over_when_there_is_room(k
         draw(0)
         with filled(small_disk):
             with pytest.raises(LedgerError):
-                for number in range(1, 5000):
-                    draw(number)
+                draw(*range(1, 5000))
             with pytest.raises(OSError) as full:  # the disk and nothing else was the reason
                 (small_disk / "more").write_bytes(bytes(1 << 20))
             assert full.value.errno == errno.ENOSPC
