@@ -83,5 +83,20 @@ def test_the_offset_is_whole_weeks_of_either_sign_never_none_and_does_not_depend
     assert days == [Offset.draw(["9 June 1999"], random.Random(i).randrange).days for i in range(3000)]
 
 
+@pytest.mark.parametrize(
+    ("dates", "day_first"),
+    [
+        (["12/03/2024", "2024-03-14"], True),
+        (["03/12/2024", "2024-03-14"], False),
+        (["12/03/2024", "2024-03-14", "01/25/2024"], False),  # a figure above 12 says it
+        (["12/10/2024", "2024-11-01"], False),  # as far from December as from October is nothing to go by
+        (["12/03/2024"], False),
+        (["12.03.2024"], True),
+    ],
+)
+def test_days_come_first_where_a_date_written_year_first_is_nearer_so(dates: list[str], day_first: bool) -> None:
+    assert Offset.draw(dates, random.Random(1).randrange).day_first is day_first
+
+
 def test_an_offset_is_remembered_as_text() -> None:
     assert Offset.parse(str(TEN_WEEKS)) == TEN_WEEKS

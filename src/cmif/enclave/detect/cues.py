@@ -101,8 +101,8 @@ AFTER_SPEAKER = _set(
 # "my name is anna weber": what follows is a name however it is written.
 INTRODUCTION = (
     r"(?:my|his|her|their|patient|client|customer|the)(?:'s)? (?:full |first |last |sur|middle |maiden |"
-    r"user)?name(?:'s| is| was|:)"
-    r"|(?:named|name is|name was|goes by|introduce myself as|speaking with|it's me,)"
+    r"user)?name(?:'s| is:?| was:?|:)"
+    r"|(?:named|name is:?|name was:?|goes by|introduce myself as|speaking with|it's me,)"
 )
 
 # "Parkinson's disease" is a condition (:mod:`lexicon`), not a person.

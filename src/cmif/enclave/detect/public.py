@@ -378,6 +378,8 @@ def _category(text: str, span: Span) -> str | None:
             in _listed()
             else None
         )
+    if text[span.end : span.end + 2] in ("'s", "’s") and (shop := _listed().get(f"{name}'s")):
+        return shop
     listed = _listed().get(name) or _listed().get("the " + name)
     words = name.split(" ")
     if listed and (len(words) > 1 or not _may_be_private(name, listed)):

@@ -105,10 +105,16 @@ _EVERYDAY = frozenset(
 )
 
 
+# "NHS 943 476 5919, GP Dr. Patel", "Ward 12, referred by Dr. Ng": a doctor and no drive.
+_BEFORE_DOCTOR = frozenset("gp pcp md consultant surgeon physician practitioner specialist by with and to".split())  # noqa: SIM905
+
+
 def _is_street(written: str) -> bool:
     """ "12 Acacia Avenue" and "12 acacia avenue"; not "5 friends in the park", "2 take place", "3 cars on the road"."""
     words = written.rstrip(".").split()
     names = words[1:-1]
+    if words[-1].lower() == "dr" and names and names[-1].lower().rstrip(":") in _BEFORE_DOCTOR:
+        return False
     if all(name[0].isupper() or not name[0].isalpha() for name in names):
         return bool(names)
     if any(is_stopword(name) and name.islower() for name in names):

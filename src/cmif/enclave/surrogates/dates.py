@@ -7,7 +7,7 @@ order survives, intervals to half a month. Month names are read in six languages
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -116,14 +116,12 @@ class Offset:
 
     @classmethod
     def draw(cls, written: Iterable[str], randbelow: RandBelow) -> Offset:
-        """``written``: the dates of the first text that has any; only their layout and year are read."""
+        """``written``: the dates of the first text that has any; their layout and year are read, and for the
+        layout which months are near each other, which surrogates keep anyway."""
         dates = list(written)
         weeks = 1 + randbelow(WEEKS)
         years = [int(m) for text in dates for m in re.findall(r"(?<!\d)(?:19|20)\d{2}(?!\d)", text)]
-        figures = [m for text in dates if (m := _FIGURES.match(text))]
-        month_first = [m for m in figures if int(m["b"]) > 12] or [m for m in figures if "/" in m.group()]
-        day_first = any(int(m["a"]) > 12 for m in figures) or not month_first
-        return cls(7 * (weeks if randbelow(2) else -weeks), years[0] if years else _YEAR, day_first)
+        return cls(7 * (weeks if randbelow(2) else -weeks), years[0] if years else _YEAR, _writes_day_first(dates))
 
     def __str__(self) -> str:
         return f"{self.days} {self.year} {'dm' if self.day_first else 'md'}"
@@ -229,6 +227,25 @@ def any_day(layout: str, randbelow: RandBelow) -> str:
         for v, t in zip(order, values, strict=True)
     )
     return "".join(next(texts) if f.isdigit() else f for f in fields)
+
+
+def _writes_day_first(dates: Sequence[str]) -> bool:
+    """Whether 03/04/2024 is in April here: as a figure above 12 says, else as it is nearer to the dates written year
+    first, else, with slashes, in March.
+    """
+    figures = [m for text in dates if (m := _FIGURES.match(text))]
+    if any(int(m["a"]) > 12 for m in figures):
+        return True
+    if any(int(m["b"]) > 12 for m in figures):
+        return False
+    certain = [int(m["y"]) * 12 + int(m["m"]) for text in dates if (m := _ISO.match(text))]
+    full = [m for m in figures if len(m["y"]) == 4]
+    if certain and full:
+        months = {name: [int(m["y"]) * 12 + int(m[name]) for m in full] for name in "ab"}
+        far = {name: sum(min(abs(one - other) for other in certain) for one in months[name]) for name in "ab"}
+        if far["a"] != far["b"]:
+            return far["b"] < far["a"]
+    return not any("/" in m.group() for m in figures)
 
 
 def _month(word: str) -> tuple[int, int, bool] | None:

@@ -28,6 +28,7 @@ FOUND = [
     ("I work for IBM", [("IBM", "organisation")]),
     ("MARIA GONZALEZ WAS SEEN TODAY", [("MARIA GONZALEZ", "person")]),
     ("my name is xu qiwen", [("xu qiwen", "person")]),
+    ("my name is: xu qiwen", [("xu qiwen", "person")]),
     ("hi i'm tom from leeds, my boss karen o'neill", [("tom", "person"), ("leeds", "place"), ("karen o'neill", "person")]),
     ("The backhoe was rented to Mission Landscaping on December 4.", [("Mission Landscaping", "organisation")]),
     ("Draft a mail to Blessing informing her.", [("Blessing", "place")]),

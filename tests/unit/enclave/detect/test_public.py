@@ -38,6 +38,7 @@ KEPT = [
     "See Brown v. Board of Education, 347 U.S. 483 (1954), and 42 U.S.C. § 1983.",
     "Tell me about Brazil.",
     "The Nile is longer than the Danube.",
+    "Should I donate to Oxfam or buy shares of Tesco? The FCA and the ECHR disagree with Sainsbury's and LinkedIn.",
 ]
 
 
