@@ -19,7 +19,7 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
         return listed
     before = sentence[first - 1].lower if first else ""
     after = sentence[end] if end < len(sentence) else None
-    if _is_destination(sentence, first) or (
+    if _is_street(before, words) or _is_destination(sentence, first) or (
         after and after.follows_closely and after.lower in _BEHIND_A_PLACE
     ):
         return Kind.PLACE
@@ -37,6 +37,11 @@ def kind_of(sentence: list[Token], first: int, end: int) -> Kind:
     return Kind.PLACE if before in cues.BEFORE_EITHER else Kind.PERSON
 
 
+def _is_street(before: str, words: list[str]) -> bool:
+    """ "parked on Mill Lane"; not "relies on Diane Lane"."""
+    return before in _ALONG and words[-1] in _STREETS and len(words) > 1 and words[0] not in lists().given
+
+
 def _is_destination(sentence: list[Token], first: int) -> bool:
     """ "flew to Leppen", "arrived at Lendava", "originally from Espoo", "home city Assen"."""
     before = [t.lower for t in sentence[max(0, first - 3) : first]]
@@ -47,6 +52,8 @@ def _is_destination(sentence: list[Token], first: int) -> bool:
     return before[-1] in ("to", "from", "at", "in", "for") and any(word in _MOTION for word in before[:-1])
 
 
+_ALONG = frozenset(("on", "along", "off", "down", "up"))
+_STREETS = frozenset(("street", "road", "avenue", "lane", "drive", "way", "close", "crescent", "row", "hill", "square"))
 _BEHIND_A_PLACE = frozenset(
     ("bridge", "airport", "harbour", "harbor", "river", "county", "province", "suburb", "valley")
 )

@@ -29,6 +29,8 @@ FOUND = [
     ("MARIA GONZALEZ WAS SEEN TODAY", [("MARIA GONZALEZ", "person")]),
     ("my name is xu qiwen", [("xu qiwen", "person")]),
     ("my name is: xu qiwen", [("xu qiwen", "person")]),
+    ("He parked on Mill Lane.", [("Mill Lane", "place")]),
+    ("He relies on Diane Lane.", [("Diane Lane", "person")]),
     ("hi i'm tom from leeds, my boss karen o'neill", [("tom", "person"), ("leeds", "place"), ("karen o'neill", "person")]),
     ("The backhoe was rented to Mission Landscaping on December 4.", [("Mission Landscaping", "organisation")]),
     ("Draft a mail to Blessing informing her.", [("Blessing", "place")]),
