@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cmif.attest import appraise
-from cmif.attest.dcap import IntelRoot
 from cmif.attest.evidence import TeeKind
-from cmif.attest.produce import ConfigfsTsm, Gramine, Nitro, Producer
-from cmif.attest.suggest import policy_for
+from cmif.attest.prove.produce import ConfigfsTsm, Gramine, Nitro, Producer
+from cmif.attest.verify import appraise
+from cmif.attest.verify.dcap import IntelRoot
+from cmif.attest.verify.suggest import policy_for
 from cmif.cli import attested
 from cmif.cli.main import main
 from tests.unit.attest.fakes import FakeGramine, FakeNsm, FakeTsm

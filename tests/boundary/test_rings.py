@@ -41,6 +41,14 @@ def test_what_runs_in_the_tee_is_small(module: str) -> None:
     assert not _closure(module) & _HEAVY
 
 
+def test_a_gateway_in_a_tee_loads_no_verifier() -> None:
+    code = "import sys, cmif.gateway.start, cmif.gateway.app, cmif.gateway.selfsigned; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "cmif.attest.prove.produce" in loaded
+    assert not [name for name in loaded if name.startswith("cmif.attest.verify")]
+
+
 def test_the_enclave_needs_no_server_and_no_database() -> None:
     assert not _closure("cmif.enclave.pipeline") & {
         "aiohttp",

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cmif.attest.appraise import appraise, require, verify
-from cmif.attest.evidence import Evidence, Need, TeeKind
-from cmif.attest.policy import AppraisalPolicy
-from cmif.attest.suggest import policy_for
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.verify.appraise import appraise, require, verify
+from cmif.attest.verify.claims import Need
+from cmif.attest.verify.policy import AppraisalPolicy
+from cmif.attest.verify.suggest import policy_for
 from cmif.cli.main import app
 from cmif.errors import AttestationError, InputError
 
@@ -195,7 +196,7 @@ def test_every_byte_of_an_endorsement_certificate_flipped_is_refused(name: str, 
     vector = VECTORS[name]
     evidence = vector.evidence(folder)
     at = next(i for i, file in enumerate(vector.chain) if "vcek" in file)
-    from cmif.attest.chain import load_certificates
+    from cmif.attest.verify.chain import load_certificates
 
     (certificate,) = load_certificates([evidence.chain[at]])
     from cryptography.hazmat.primitives.serialization import Encoding

@@ -1,8 +1,8 @@
 """Attestation: evidence of a TEE, its verification, and what is released to a verified one.
 
-`evidence` (values), `dcap` (SGX, TDX), `snp`, `nitro`, `simulated` (verifiers), `policy` (TOML), `appraise` (the
-verdict), `suggest` (a policy from evidence), `produce` (evidence inside a TEE), `exchange` (key release messages),
-`stream` and `sealed` (the encrypted bundle), `statement` (what a running gateway says of itself).
+`prove/` runs inside a TEE, `verify/` wherever somebody decides whether to trust one; neither imports the other. What
+both know lies here: `evidence` and `subject` (values), `messages` (of a key release) and `hpke`, `sealed` and `stream`
+(the encrypted bundle), `spki` (pinned TLS), `simulated`.
 
-Holds no socket and starts nothing. `dcap-qvl` is imported only where an Intel quote is verified, which no gateway does.
+Holds no socket and starts nothing.
 """

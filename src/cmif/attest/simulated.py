@@ -1,4 +1,4 @@
-"""The simulated TEE, seen from a verifier: only the separate distribution `cmif-simulated-tee` can read its evidence.
+"""The simulated TEE: only the separate distribution `cmif-simulated-tee` can make its evidence, or read it.
 
 It protects nothing. A production install does not have it, so it cannot accept simulated evidence even by mistake.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
-from cmif.attest.evidence import Claims, Evidence, Need, TeeKind
 from cmif.errors import AttestationError
 
 ENTRY_POINT_GROUP = "cmif.tee"
 LABEL = "SIMULATED (not a TEE: protects nothing)"
-NEED = Need("tee", "simulated")
 
 
 class SimulatedTee(Protocol):
@@ -40,26 +38,3 @@ def load() -> SimulatedTee:
             hint="For development: pip install ./simulated-tee",
         )
     return cast(SimulatedTee, next(iter(found)).load())
-
-
-def verify(evidence: Evidence) -> Claims:
-    """Claims of simulated evidence, labelled as such in the platform and the TCB status."""
-    try:
-        measurement, device, report_data = load().verify(evidence.data)
-    except ValueError:
-        raise AttestationError(
-            "The simulated evidence is not signed by its device key.",
-            check="signature",
-            expected="a signed document",
-            seen="not",
-        ) from None
-    return Claims(
-        kind=TeeKind.SIMULATED,
-        measurement=measurement,
-        platform=LABEL,
-        tcb_status=LABEL,
-        advisories=(),
-        report_data=report_data,
-        pins={"measurement": measurement, "device": device},
-        needs=(NEED,),
-    )

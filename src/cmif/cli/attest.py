@@ -15,7 +15,7 @@ from cmif.attest.evidence import Evidence, TeeKind
 from cmif.errors import AttestationError, InputError
 
 if TYPE_CHECKING:
-    from cmif.attest.policy import AppraisalPolicy
+    from cmif.attest.verify.policy import AppraisalPolicy
 
 app = typer.Typer(
     help="Verify TEE evidence against a policy, and check a running gateway.",
@@ -60,8 +60,8 @@ def appraise(
     allow_simulated: AllowSimulated = False,
 ) -> None:
     """Accept or refuse evidence under a policy; exit status 1 when refused."""
-    from cmif.attest.appraise import Appraisal
-    from cmif.attest.appraise import appraise as appraise_evidence
+    from cmif.attest.verify.appraise import Appraisal
+    from cmif.attest.verify.appraise import appraise as appraise_evidence
 
     given = _evidence(kind, evidence, collateral, chain, more)
     try:
@@ -86,8 +86,8 @@ def policy_for(
     at: At = None,
 ) -> None:
     """Print the policy that pins exactly what this evidence shows; fill in the reason of every widening."""
-    from cmif.attest.appraise import verify as verify_evidence
-    from cmif.attest.suggest import policy_for as suggest
+    from cmif.attest.verify.appraise import verify as verify_evidence
+    from cmif.attest.verify.suggest import policy_for as suggest
 
     claims = verify_evidence(_evidence(kind, evidence, collateral, chain, more), _time(at))
     typer.echo(suggest(claims), nl=False)
@@ -111,7 +111,7 @@ def verify(
 
     from cmif.attest.messages import NONCE_BYTES
     from cmif.attest.spki import spki_sha256
-    from cmif.attest.statement import require_statement
+    from cmif.attest.verify.statement import require_statement
 
     nonce = os.urandom(NONCE_BYTES)
     told, der = _fetch(url, nonce)
@@ -170,10 +170,12 @@ def config_digest(
 @app.command()
 def spki(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.")]) -> None:
     """Print the SHA-256 of a certificate's public key, as grants and statements pin it."""
-    from cmif.attest.chain import load_certificates
-    from cmif.attest.chain import spki_sha256 as certificate_spki
+    from cryptography.hazmat.primitives.serialization import Encoding
 
-    typer.echo(certificate_spki(load_certificates([_read(certificate)])[0]))
+    from cmif.attest.spki import spki_sha256
+    from cmif.attest.verify.chain import load_certificates
+
+    typer.echo(spki_sha256(load_certificates([_read(certificate)])[0].public_bytes(Encoding.DER)))
 
 
 def _evidence(
@@ -190,7 +192,7 @@ def _evidence(
 
 
 def _policy(path: Path) -> AppraisalPolicy:
-    from cmif.attest.policy import AppraisalPolicy
+    from cmif.attest.verify.policy import AppraisalPolicy
 
     data = _read(path)
     try:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from cmif.attest.evidence import TeeKind
 from cmif.attest.messages import config_digest
-from cmif.attest.produce import Gramine, Producer, producer
+from cmif.attest.prove.produce import Gramine, Producer, producer
 from cmif.attest.simulated import LABEL
 from cmif.enclave.bundle import Bundle
 from cmif.enclave.policy import PrivacyPolicy

@@ -65,9 +65,9 @@ def release(
 ) -> None:
     """Release the bundle's key to enclaves that prove, by fresh evidence, that the policy accepts them."""
     from cmif.attest.messages import Grant
-    from cmif.attest.policy import AppraisalPolicy
     from cmif.attest.sealed import SealedHeader
     from cmif.attest.simulated import LABEL
+    from cmif.attest.verify.policy import AppraisalPolicy
     from cmif.listen import bind, run, tls_from_files
     from cmif.provider.record import Record
     from cmif.provider.release import DenyList, Offer, Releaser, Rules

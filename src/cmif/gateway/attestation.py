@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cmif.attest.evidence import TeeKind
-from cmif.attest.produce import Producer
+from cmif.attest.prove.produce import Producer
+from cmif.attest.prove.statement import parse_nonce, statement
 from cmif.attest.simulated import LABEL
-from cmif.attest.statement import Subject, parse_nonce, statement
+from cmif.attest.subject import Subject
 from cmif.errors import AttestationError
 
 

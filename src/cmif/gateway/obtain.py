@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from cmif.attest.exchange import KeyExchange, Released, Want
 from cmif.attest.messages import MAX_MESSAGE_BYTES, encode
-from cmif.attest.produce import Producer
+from cmif.attest.prove.exchange import KeyExchange, Released, Want
+from cmif.attest.prove.produce import Producer
 from cmif.attest.spki import require_pinned
 from cmif.errors import AttestationError
 

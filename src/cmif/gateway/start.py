@@ -27,13 +27,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from cmif.attest.evidence import TeeKind
-from cmif.attest.exchange import Lease, Released, Want
 from cmif.attest.messages import Grant
-from cmif.attest.produce import Producer
+from cmif.attest.prove.exchange import Lease, Released, Want
+from cmif.attest.prove.produce import Producer
 from cmif.attest.sealed import SealedHeader, open_sealed
 from cmif.attest.simulated import LABEL
 from cmif.attest.spki import pinned_context
-from cmif.attest.statement import Subject
+from cmif.attest.subject import Subject
 from cmif.enclave.bundle import Bundle
 from cmif.errors import AttestationError, CmifError, GrantLimitError, InputError, NotReadyError
 from cmif.gateway.attestation import attestation_route

@@ -18,8 +18,6 @@ from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cmif.attest.appraise import Roots, require
-from cmif.attest.evidence import Claims
 from cmif.attest.hpke import seal_to
 from cmif.attest.messages import (
     NONCE_BYTES,
@@ -31,7 +29,9 @@ from cmif.attest.messages import (
     sign,
     transcript,
 )
-from cmif.attest.policy import AppraisalPolicy
+from cmif.attest.verify.appraise import Roots, require
+from cmif.attest.verify.claims import Claims
+from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.errors import AttestationError, InputError
 from cmif.provider.record import Record
 from cmif.provider.seal import write_secret

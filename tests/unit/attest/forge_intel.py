@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from cmif.attest.dcap import IntelRoot
 from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.verify.dcap import IntelRoot
 
 _SGX_OID = "1.2.840.113741.1.13.1"
 _VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")

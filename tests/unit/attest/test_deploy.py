@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cmif.attest.policy import AppraisalPolicy
+from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.cli.attested import read_provider_key
 from cmif.cli.options import policy_of
 from cmif.gateway.tenants import Keys

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cmif.attest.appraise import Roots, verify
-from cmif.attest.suggest import policy_for
+from cmif.attest.verify.appraise import Roots, verify
+from cmif.attest.verify.suggest import policy_for
 from cmif.cli.main import app
 from cmif.errors import AttestationError, InputError
 from cmif.gateway.selfsigned import self_signed
@@ -23,7 +23,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments for a forged report that this process, and only it, believes."""
     amd = Amd()
     roots = Roots(amd=amd.roots)
-    monkeypatch.setattr("cmif.attest.appraise.Roots", lambda: roots)
+    monkeypatch.setattr("cmif.attest.verify.appraise.Roots", lambda: roots)
     (tmp_path / "report.bin").write_bytes(amd.report())
     for number, certificate in enumerate(amd.chain):
         (tmp_path / f"{number}.der").write_bytes(certificate)

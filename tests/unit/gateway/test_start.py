@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cmif.attest.evidence import Evidence, TeeKind
-from cmif.attest.exchange import Lease, Released
 from cmif.attest.messages import Grant
+from cmif.attest.prove.exchange import Lease, Released
 from cmif.attest.sealed import SealedHeader
 from cmif.attest.simulated import LABEL
-from cmif.attest.statement import Subject
+from cmif.attest.subject import Subject
 from cmif.errors import AttestationError, GrantLimitError, InputError
 from cmif.gateway import start as module
 from cmif.gateway.attestation import attestation_route

@@ -11,13 +11,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cmif.attest.appraise import Roots, verify
 from cmif.attest.evidence import TeeKind
-from cmif.attest.exchange import KeyExchange, Want
 from cmif.attest.messages import Grant, config_digest
-from cmif.attest.policy import AppraisalPolicy
-from cmif.attest.produce import ConfigfsTsm, Producer
-from cmif.attest.suggest import policy_for
+from cmif.attest.prove.exchange import KeyExchange, Want
+from cmif.attest.prove.produce import ConfigfsTsm, Producer
+from cmif.attest.verify.appraise import Roots, verify
+from cmif.attest.verify.policy import AppraisalPolicy
+from cmif.attest.verify.suggest import policy_for
 from cmif.provider.record import Record
 from cmif.provider.release import DenyList, Offer, Releaser, Rules
 from tests.unit.attest.fakes import FakeTsm

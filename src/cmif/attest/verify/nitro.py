@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from cmif.attest.chain import load_certificates, require_issued
-from cmif.attest.evidence import Claims, Evidence, TeeKind, refusing
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.verify.chain import load_certificates, require_issued
+from cmif.attest.verify.claims import Claims, refusing
 from cmif.errors import AttestationError
 
 AWS_ROOT_SHA256 = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"

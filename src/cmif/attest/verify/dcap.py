@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cmif.attest.evidence import Claims, Evidence, Need, TeeKind, refusing
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.verify.claims import Claims, Need, refusing
 from cmif.errors import AttestationError, InputError
 
 INTEL_ROOT_SHA256 = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"

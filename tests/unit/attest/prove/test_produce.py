@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import cbor2
 import pytest
 
-from cmif.attest import dcap, nitro, snp
 from cmif.attest.evidence import TeeKind
-from cmif.attest.nsm import _IOCTL_RAW, device_transport
-from cmif.attest.produce import ConfigfsTsm, Gramine, Nitro, OsFiles, certificate_table
+from cmif.attest.prove.nsm import _IOCTL_RAW, device_transport
+from cmif.attest.prove.produce import ConfigfsTsm, Gramine, Nitro, OsFiles, certificate_table
+from cmif.attest.verify import dcap, nitro, snp
 from cmif.errors import AttestationError
 from tests.unit.attest.fakes import FakeGramine, FakeNsm, FakeTsm
 from tests.unit.attest.forge_intel import Intel

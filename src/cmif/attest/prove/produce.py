@@ -250,7 +250,7 @@ def producer(kind: TeeKind, *, collateral: Path | None = None, chain: tuple[Path
         case TeeKind.TDX | TeeKind.SNP:
             return ConfigfsTsm(kind, text, certificates)
         case TeeKind.NITRO:
-            from cmif.attest.nsm import device_transport
+            from cmif.attest.prove.nsm import device_transport
 
             return Nitro(device_transport)
         case TeeKind.SIMULATED:

@@ -14,10 +14,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmif.attest.chain import load_certificates, require_issued, spki_sha256
-from cmif.attest.evidence import Claims, Evidence, Need, TeeKind, refusing
-from cmif.attest.snp_report import (
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.spki import spki_sha256
+from cmif.attest.verify.chain import load_certificates, require_issued
+from cmif.attest.verify.claims import Claims, Need, refusing
+from cmif.attest.verify.snp_report import (
     ALIAS_CHECK_COMPLETE,
     POLICY_DEBUG,
     POLICY_MIGRATION,
@@ -49,7 +52,7 @@ def verify(evidence: Evidence, at: datetime, roots: Mapping[str, str] = AMD_ROOT
     report = parse(evidence.data)
     ark, ask, vek = _order(load_certificates(evidence.chain))
     product = _product(report, vek)
-    seen = spki_sha256(ark)
+    seen = spki_sha256(ark.public_bytes(Encoding.DER))
     if roots.get(product) != seen:
         raise AttestationError(
             f"The chain does not end in the pinned AMD root for {product}.",

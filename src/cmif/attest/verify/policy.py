@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmif.attest.evidence import Need, TeeKind
+from cmif.attest.evidence import TeeKind
+from cmif.attest.verify.claims import Need
 from cmif.errors import InputError
 
 ANY_PLATFORM = Need("platform", "any")

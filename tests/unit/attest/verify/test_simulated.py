@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cmif.attest import simulated
-from cmif.attest.appraise import require, verify
 from cmif.attest.evidence import Evidence, TeeKind
-from cmif.attest.policy import AppraisalPolicy
-from cmif.attest.suggest import policy_for
+from cmif.attest.verify.appraise import require, verify
+from cmif.attest.verify.policy import AppraisalPolicy
+from cmif.attest.verify.suggest import policy_for
 from cmif.errors import AttestationError
 
 tee = pytest.importorskip("cmif_simulated_tee.tee", reason="needs the distribution cmif-simulated-tee")
@@ -72,7 +72,7 @@ def test_another_device_or_code_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_every_flipped_byte_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     made = evidence(bytes(range(64)))
     monkeypatch.setattr(
-        "cmif.attest.simulated.load", tee.SimulatedTee
+        "cmif.attest.verify.simulated.load", tee.SimulatedTee
     )  # without searching entry points each time
     for at in range(len(made.data)):
         flipped = bytearray(made.data)

@@ -1,4 +1,4 @@
-"""What a running gateway says of itself: evidence over a nonce, bound to its configuration, bundle and TLS key.
+"""A gateway's statement of itself, held against a policy and the connection it came over.
 
 The caller sends a fresh nonce and recomputes the report data, so an old statement, another gateway's statement, or one
 for another configuration or TLS key does not fit. Nothing in the JSON is trusted beyond what the evidence binds.
@@ -8,60 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cmif.attest.appraise import Roots, require
-from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, Claims, Evidence, TeeKind
-from cmif.attest.messages import NONCE_BYTES, encode
-from cmif.attest.policy import AppraisalPolicy
+from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, Evidence, TeeKind
+from cmif.attest.subject import Subject
+from cmif.attest.verify.appraise import Roots, require
+from cmif.attest.verify.claims import Claims
+from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.errors import AttestationError
-
-_LABEL = "cmif-statement/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What the evidence vouches for: configuration digest (hex), bundle id (hex), and SHA-256 (hex) of the TLS public
-    key that the gateway made for itself, or "" where it serves without TLS of its own."""
-
-    config: str
-    bundle: str
-    tls_spki: str = ""
-
-    def report_data(self, nonce: bytes) -> bytes:
-        """The 64 bytes that the evidence must carry for ``nonce``."""
-        return hashlib.sha512(encode([_LABEL, nonce, self.config, self.bundle, self.tls_spki])).digest()
-
-
-def parse_nonce(text: str) -> bytes:
-    """A nonce of 32 bytes in hex. Raises :class:`AttestationError` for anything else."""
-    try:
-        nonce = bytes.fromhex(text)
-    except ValueError:
-        nonce = b""
-    if len(nonce) != NONCE_BYTES:
-        raise AttestationError(
-            "The nonce is malformed.", check="nonce", expected="32 bytes in hexadecimal", seen=len(text)
-        )
-    return nonce
-
-
-def statement(subject: Subject, evidence: Evidence) -> dict[str, Any]:
-    """The statement as JSON."""
-    return {
-        "v": 1,
-        "tee": str(evidence.kind),
-        "config_digest": subject.config,
-        "bundle": subject.bundle,
-        "tls_spki": subject.tls_spki,
-        "evidence": _text(evidence.data),
-        "collateral": _text(evidence.collateral),
-        "chain": [_text(entry) for entry in evidence.chain],
-    }
 
 
 def require_statement(
@@ -118,10 +74,6 @@ def _parse(told: Any) -> tuple[Subject, Evidence]:
         raise AttestationError(
             "The gateway's statement is malformed.", check="format", expected="a statement", seen=None
         ) from None
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _bytes(text: str) -> bytes:

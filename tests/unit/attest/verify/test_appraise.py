@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cmif.attest import appraise as module
-from cmif.attest.appraise import Roots, appraise, require, verify
-from cmif.attest.evidence import MAX_EVIDENCE_BYTES, Claims, Evidence, Need, TeeKind
-from cmif.attest.policy import ANY_PLATFORM, AppraisalPolicy, Rule
-from cmif.attest.suggest import policy_for
+from cmif.attest.evidence import MAX_EVIDENCE_BYTES, Evidence, TeeKind
+from cmif.attest.verify import appraise as module
+from cmif.attest.verify.appraise import Roots, appraise, require, verify
+from cmif.attest.verify.claims import Claims, Need
+from cmif.attest.verify.policy import ANY_PLATFORM, AppraisalPolicy, Rule
+from cmif.attest.verify.suggest import policy_for
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_snp import Amd
 

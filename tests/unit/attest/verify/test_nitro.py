@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import cbor2
 import pytest
 
-from cmif.attest import nitro
+from cmif.attest.verify import nitro
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_nitro import Aws
 

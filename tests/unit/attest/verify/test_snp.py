@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from cmif.attest import snp
-from cmif.attest.chain import load_certificates
-from cmif.attest.evidence import Need
+from cmif.attest.verify import snp
+from cmif.attest.verify.chain import load_certificates
+from cmif.attest.verify.claims import Need
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_snp import Amd
 

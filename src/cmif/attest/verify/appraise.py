@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cmif.attest import dcap, nitro, simulated, snp
-from cmif.attest.evidence import MAX_COLLATERAL_BYTES, MAX_EVIDENCE_BYTES, Claims, Evidence, TeeKind
-from cmif.attest.policy import ANY_PLATFORM, AppraisalPolicy, Rule
+from cmif.attest.evidence import MAX_COLLATERAL_BYTES, MAX_EVIDENCE_BYTES, Evidence, TeeKind
+from cmif.attest.verify import dcap, nitro, simulated, snp
+from cmif.attest.verify.claims import Claims
+from cmif.attest.verify.policy import ANY_PLATFORM, AppraisalPolicy, Rule
 from cmif.errors import AttestationError
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from cmif.attest.appraise import Roots, verify
 from cmif.attest.messages import config_digest
-from cmif.attest.policy import AppraisalPolicy
-from cmif.attest.statement import Subject, parse_nonce, require_statement, statement
-from cmif.attest.suggest import policy_for
+from cmif.attest.prove.statement import parse_nonce, statement
+from cmif.attest.subject import Subject
+from cmif.attest.verify.appraise import Roots, verify
+from cmif.attest.verify.policy import AppraisalPolicy
+from cmif.attest.verify.statement import require_statement
+from cmif.attest.verify.suggest import policy_for
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_snp import Amd
 

@@ -21,7 +21,7 @@ from cmif.attest.messages import (
     report_data,
     transcript,
 )
-from cmif.attest.produce import Producer
+from cmif.attest.prove.produce import Producer
 from cmif.errors import AttestationError
 
 Clock = Callable[[], float]

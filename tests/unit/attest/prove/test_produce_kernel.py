@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cmif.attest import dcap, snp
 from cmif.attest.evidence import TeeKind
-from cmif.attest.produce import ConfigfsTsm, Gramine
+from cmif.attest.prove.produce import ConfigfsTsm, Gramine
+from cmif.attest.verify import dcap, snp
 from cmif.errors import AttestationError
 from tests.unit.attest.fakes import FakeGramine, FakeTsm
 from tests.unit.attest.forge_intel import Intel
 from tests.unit.attest.forge_snp import Amd
 from tests.unit.attest.fuse import available, mounted
-from tests.unit.attest.test_produce import table
+from tests.unit.attest.prove.test_produce import table
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root and /dev/fuse")
 NOW = datetime.now(UTC)

@@ -1,15 +1,14 @@
-"""X.509 helpers shared by the verifiers: read certificates, prove one issued another, hash a public key."""
+"""X.509 helpers shared by the verifiers: read certificates, prove one issued another."""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
 from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES
@@ -67,10 +66,3 @@ def require_issued(child: x509.Certificate, parent: x509.Certificate, at: dateti
             expected=[child.not_valid_before_utc.isoformat(), child.not_valid_after_utc.isoformat()],
             seen=at.isoformat(),
         )
-
-
-def spki_sha256(certificate: x509.Certificate) -> str:
-    """SHA-256, in hex, of the certificate's SubjectPublicKeyInfo."""
-    return hashlib.sha256(
-        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).hexdigest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from cmif.attest.evidence import Claims
-from cmif.attest.policy import ANY_PLATFORM, SCHEMAS
+from cmif.attest.verify.claims import Claims
+from cmif.attest.verify.policy import ANY_PLATFORM, SCHEMAS
 
 
 def policy_for(claims: Claims) -> str:

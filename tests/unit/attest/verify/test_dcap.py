@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cmif.attest import dcap
-from cmif.attest.evidence import Evidence, Need, TeeKind
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.verify import dcap
+from cmif.attest.verify.claims import Need
 from cmif.errors import AttestationError
 from tests.unit.attest.forge_intel import Intel
 

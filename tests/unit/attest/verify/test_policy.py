@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmif.attest.evidence import Need, TeeKind
-from cmif.attest.policy import AppraisalPolicy
+from cmif.attest.evidence import TeeKind
+from cmif.attest.verify.claims import Need
+from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.errors import InputError
 
 SGX = f"""

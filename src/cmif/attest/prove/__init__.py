@@ -1,0 +1,1 @@
+"""The enclave's side: `produce` (evidence, by `nsm` on Nitro), `exchange` (a key release), `statement` (of itself)."""

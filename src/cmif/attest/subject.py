@@ -1,0 +1,24 @@
+"""What a statement is about, and how evidence is bound to it and to the caller's nonce."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from cmif.attest.messages import encode
+
+_LABEL = "cmif-statement/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the evidence vouches for: configuration digest (hex), bundle id (hex), and SHA-256 (hex) of the TLS public
+    key that the gateway made for itself, or "" where it serves without TLS of its own."""
+
+    config: str
+    bundle: str
+    tls_spki: str = ""
+
+    def report_data(self, nonce: bytes) -> bytes:
+        """The 64 bytes that the evidence must carry for ``nonce``."""
+        return hashlib.sha512(encode([_LABEL, nonce, self.config, self.bundle, self.tls_spki])).digest()
