@@ -1,6 +1,6 @@
 """What the partition and the laws measure similarity with, and what they weigh words by. All of it public.
 
-- the model's own rows, centred (`centred_rows`);
+- the model's own rows, centred (`centred_rows`), less their first principal component (`without_first`);
 - counter-fitted rows (`counter_fit`): synonyms pulled together, antonyms pushed apart, from constraint files;
 - a task axis as a plug-in (`task_axis`): one more coordinate, a public lexicon's polarity regressed from the
   rows;
@@ -48,6 +48,23 @@ def centred_rows(vectors: npt.NDArray[np.floating]) -> F32:
     rows = unit_rows(vectors)
     rows -= rows.mean(axis=0)
     return unit_rows(rows)
+
+
+def without_first(rows: F32, *, rounds: int = 24) -> F32:
+    """Unit ``rows`` less their first principal component, to length 1 again: float32 [n, d].
+
+    In a language model's word rows that component is how frequent a word is, not what it means (Mu & Viswanath 2018;
+    `lab/benchmarks/components.py` measures it), so with it frequent words share buckets whatever they mean. Found by
+    power iteration from a fixed start; with fewer than three dimensions the rows stay as they are.
+    """
+    if rows.shape[1] < 3:
+        return rows
+    block = np.eye(rows.shape[1], min(8, rows.shape[1]), dtype=np.float32)
+    for _ in range(rounds):
+        block = np.linalg.qr(rows.T @ (rows @ block))[0]
+    values, within = np.linalg.eigh((rows @ block).T @ (rows @ block))
+    first = block @ within[:, np.argmax(values)]
+    return unit_rows(rows - (rows @ first)[:, None] * first)
 
 
 def features(

@@ -52,12 +52,12 @@ def public_constraints(words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray
 
 
 def word_space(
-    centred: NDArray[np.float32],
+    rows: NDArray[np.float32],
     words: Sequence[str],
     progress: Callable[[float], None] = lambda done: None,
 ) -> NDArray[np.float32]:
-    """What the partition works in: centred rows [n, d] beside the same rows counter-fitted, unit float32 [n, 2d]."""
-    return unit_rows(features(centred, counter_fit(centred, *public_constraints(words), progress=progress)))
+    """What the partition works in: unit rows [n, d] beside the same rows counter-fitted, unit float32 [n, 2d]."""
+    return unit_rows(features(rows, counter_fit(rows, *public_constraints(words), progress=progress)))
 
 
 def word_vectors(

@@ -28,7 +28,7 @@ from cmif.enclave.bundle import FILES, FORMAT, MANIFEST, ROWS, TABLE, TEMPLATE, 
 from cmif.errors import BundleError, InputError, MechanismError
 from cmif.privacy.build import DEFAULT_K, DEFAULT_LAW, build_table, law_epsilon
 from cmif.privacy.table import Table
-from cmif.privacy.vectors import centred_rows, frequency_weights
+from cmif.privacy.vectors import centred_rows, frequency_weights, without_first
 from cmif.provider.checkpoint import embedding_rows, read_directory
 from cmif.provider.gguf_file import is_gguf, read_gguf
 from cmif.provider.lexicon import public_lexicon, word_space, word_vectors
@@ -241,8 +241,8 @@ def _table(source: Source, digest: str, k: int, epsilon: float, law: str, report
     lexicon = public_lexicon()
     fitting = f"the privacy table: {len(lexicon.words):,} public words as vectors of this model"
     report(fitting)
-    centred = centred_rows(word_vectors(lexicon.words, source.tokeniser(), source.rows))
-    vectors = word_space(centred, lexicon.words, lambda done: report(fitting, done))
+    rows = without_first(centred_rows(word_vectors(lexicon.words, source.tokeniser(), source.rows)))
+    vectors = word_space(rows, lexicon.words, lambda done: report(fitting, done))
     dividing = f"the privacy table: buckets of at least {k} words and their certificate"
     report(dividing)
     weights = frequency_weights(lexicon.counts)

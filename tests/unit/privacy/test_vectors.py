@@ -16,8 +16,24 @@ from cmif.privacy.vectors import (
     read_pairs,
     task_axis,
     unit_rows,
+    without_first,
 )
 from tests.unit.privacy.conftest import clustered
+
+
+def test_rows_lose_their_first_principal_component_and_nothing_else() -> None:
+    rng = np.random.default_rng(5)
+    rows = unit_rows(rng.normal(size=(500, 40)) * np.linspace(1, 2, 40))
+    _, directions = np.linalg.eigh(rows.T.astype(np.float64) @ rows)
+    less = without_first(rows)
+    assert np.abs(less @ directions[:, -1]).max() < 0.02 < np.abs(rows @ directions[:, -1]).max()
+    rest = rows @ directions[:, :-1]
+    assert np.allclose(less @ directions[:, :-1], unit_rows(rest), atol=0.02)
+
+
+def test_two_dimensions_have_no_component_to_spare() -> None:
+    rows = unit_rows(np.random.default_rng(1).normal(size=(9, 2)))
+    assert without_first(rows) is rows
 
 
 def test_centred_rows_lose_what_they_share() -> None:

@@ -58,7 +58,7 @@ def experiment(
     gamma: Annotated[
         str, typer.Option(help="Share of the background, such as 1/40; empty for the default.")
     ] = "",
-    vectors: Annotated[str, typer.Option(help="counterfit, rows or body.")] = "counterfit",
+    vectors: Annotated[str, typer.Option(help="counterfit, frequent, rows or body.")] = "counterfit",
     weights: Annotated[str, typer.Option(help="public or field word frequencies.")] = "public",
     axis: Annotated[float, typer.Option(help="Scale of the task axis; 0 leaves it out.")] = 0.0,
     decode: Annotated[

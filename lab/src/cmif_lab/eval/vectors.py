@@ -3,7 +3,9 @@ the text under test.
 
 ========== ===============================================================================================
 rows       the model's own embedding rows, centred
-counterfit rows and counter-fitted rows side by side, with the constraints that ship (what `cmif split` uses)
+counterfit rows less their first principal component, and the same counter-fitted with the constraints that ship, side
+           by side (what `cmif split` uses)
+frequent   the same with that component, which is word frequency (what `cmif split` used before)
 body       the pooled output of the whole model for the word alone, centred
 ========== ===============================================================================================
 
@@ -14,6 +16,7 @@ training texts (public text of the field) into those of the public word list.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +30,7 @@ from cmif.privacy.vectors import (
     frequency_weights,
     task_axis,
     unit_rows,
+    without_first,
 )
 from cmif.provider.lexicon import public_constraints
 from cmif_lab.eval import cache
@@ -35,7 +39,7 @@ from cmif_lab.eval.models import Model
 from cmif_lab.eval.tasks import Task
 from cmif_lab.eval.text import read
 
-KINDS = ("rows", "counterfit", "body")
+KINDS = ("rows", "counterfit", "frequent", "body")
 WEIGHTS = ("public", "field")
 
 
@@ -70,7 +74,8 @@ def build(
     fitted = None
     if kind == "body":
         centred = centred_rows(model.body_vectors(words))
-    elif kind == "counterfit":
+    elif kind in ("counterfit", "frequent"):
+        centred = without_first(centred) if kind == "counterfit" else centred
         fitted = _fitted(centred, words, model.name)
     polarity = task_axis(centred, words, log_odds(task, lexicon)) if axis else None
     vectors = unit_rows(features(centred, fitted, polarity, axis))
@@ -85,7 +90,8 @@ def build(
 
 def _fitted(centred: np.ndarray, words: Sequence[str], model: str) -> np.ndarray:
     synonyms, antonyms = public_constraints(words)
-    key = [model, *words, synonyms.tobytes().hex(), antonyms.tobytes().hex()]
+    made_from = [hashlib.sha256(a.tobytes()).hexdigest() for a in (centred, synonyms, antonyms)]
+    key = [model, *words, *made_from]
     made = cache.arrays("counterfit", key, lambda: {"vectors": counter_fit(centred, synonyms, antonyms)})
     return made["vectors"]
 
