@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmif.cli.options import policy_of
+from cmif.gateway.config import read_policy
 
 if TYPE_CHECKING:
     from cmif.cli.detect_eval import Result
@@ -41,7 +41,7 @@ def evaluate(
     from cmif.cli.detect_eval import read
     from cmif.enclave.policy import detectors_for
 
-    chosen = policy_of(policy)
+    chosen = read_policy(policy)
     chosen = replace(chosen, detectors=tuple(dict.fromkeys((*chosen.detectors, *(detector or ())))))
     samples = read(file)
     detectors = detectors_for(chosen)
