@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cmif.attest.evidence import TeeKind
 from cmif.attest.verify.policy import AppraisalPolicy
-from cmif.gateway.config import read_policy, read_provider_key
+from cmif.gateway.config import GatewayConfig, read_policy, read_provider_key
+from cmif.gateway.enclave import load
 from cmif.gateway.tenants import Keys
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -33,7 +36,7 @@ def listed() -> list[str]:
     ]
 
 
-def manifest() -> dict[str, dict[str, object]]:
+def manifest() -> dict[str, dict[str, Any]]:
     render = runpy.run_path(str(DEPLOY / "gramine/render.py"))["render"]
     return tomllib.loads(render(VALUES))
 
@@ -45,7 +48,36 @@ def test_the_manifest_renders_to_toml_without_anything_from_the_host() -> None:
     assert told["sys"]["disallow_subprocesses"] is True
     text = (DEPLOY / "gramine/cmif.manifest.template").read_text("utf-8")
     assert not re.search(r"^loader\.insecure__", text, re.MULTILINE)
-    assert "--tee" in told["loader"]["argv"]
+
+
+def baked(text: str, environment: dict[str, str], folder: Path) -> GatewayConfig:
+    """The settings that an image's gateway would start with; its `/etc/cmif` is `deploy/config`."""
+    file = folder / "gateway.toml"
+    file.write_text(text.replace("/etc/cmif", str(DEPLOY / "config")), "utf-8")
+    return load(file, environment)
+
+
+def test_the_manifest_starts_a_gateway_that_its_measured_options_describe(tmp_path: Path) -> None:
+    loader = manifest()["loader"]
+    assert "cmif.gateway.enclave" in loader["argv"][4]
+    assert loader["argv"][5:] == ["/etc/cmif/gateway.toml"]
+    config = baked((DEPLOY / "config/gateway.toml").read_text("utf-8"), loader["env"], tmp_path)
+    assert (config.tee, config.provider, config.engine) == (TeeKind.SGX, VALUES["provider_url"], VALUES["engine_url"])
+    assert config.protection.keyed
+
+
+@pytest.mark.parametrize("tee", ["snp", "tdx"])
+def test_the_vm_s_image_starts_a_gateway_that_its_measured_options_describe(tmp_path: Path, tee: str) -> None:
+    build = (DEPLOY / "image/build").read_text("utf-8")
+    block = build[build.index("{\n  cat \"$config") : build.index(' > "$root/etc/cmif/gateway.toml"')]
+    chosen = {"TEE": tee, "PROVIDER_URL": "https://p.example", "ENGINE_URL": "https://e.example", "TLS_NAME": "g.example"}
+    written = subprocess.run(
+        ["bash", "-euc", block], capture_output=True, text=True, check=True, env={**chosen, "config": str(DEPLOY / "config")}
+    )  # fmt: skip
+    config = baked(written.stdout, {}, tmp_path)
+    assert (config.tee, config.provider, config.engine, config.tls_name) == (tee, *list(chosen.values())[1:3], ("g.example",))
+    assert (config.collateral is not None) == (tee == "tdx")
+    assert "-m cmif.gateway.enclave /etc/cmif/gateway.toml" in (DEPLOY / "image/init").read_text("utf-8")
 
 
 def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> None:
