@@ -17,6 +17,7 @@ from cmif.attest.messages import config_digest
 from cmif.enclave.policy import Level, PrivacyPolicy
 from cmif.errors import InputError
 from cmif.gateway.logs import LogFormat, LogLevel
+from cmif.gateway.state import is_shared
 
 
 class Lane(StrEnum):
@@ -127,10 +128,6 @@ class GatewayConfig:
             raise InputError("--provider, --provider-key, --tee, --collateral and --chain are for --sealed.")
 
     def _require_inside(self) -> None:
-        if self.bundle is not None:
-            raise InputError("A gateway has one bundle.", hint="Give --bundle or --sealed.")
-        if self.provider is None or self.provider_key is None or self.tee is None:
-            raise InputError("--sealed needs --provider, --provider-key and --tee.")
         if self.tls_certificate is not None or self.tls_key is not None:
             raise InputError("With --sealed the TLS key is made in the TEE.", hint="Give --tls-name instead.")
         if self.engine_ca is not None or self.engine_certificate is not None or self.engine_key is not None:
@@ -139,8 +136,20 @@ class GatewayConfig:
             raise InputError(
                 "With --sealed the tenants are a file of the measured image: whoever has the host writes --state."
             )
+        if self.enclave_key is not None:
+            raise InputError(
+                "With --sealed the memo's key is made in the TEE.", hint="Leave out --enclave-key."
+            )
+        if is_shared(self.state):
+            raise InputError(
+                "With --sealed the state is a directory: gateways in TEEs do not share a memo's key yet."
+            )
         if self.upstream is Lane.TEXT:
             raise InputError("With --sealed the provider's grant names engines, which are sent embeddings.")
+        if self.bundle is not None:
+            raise InputError("A gateway has one bundle.", hint="Give --bundle or --sealed.")
+        if self.provider is None or self.provider_key is None or self.tee is None:
+            raise InputError("--sealed needs --provider, --provider-key and --tee.")
 
     @property
     def protection(self) -> Protection:

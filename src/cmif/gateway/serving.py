@@ -50,7 +50,7 @@ _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a gateway's application uses and outlives it: the ledger, who may ask, where spans go, its page's address."""
+    """What a gateway's application uses and outlives it: ledger, tenants, where spans go, the address of its page."""
 
     ledger: Ledger
     tenants: Tenants

@@ -28,13 +28,13 @@ CHANGES: dict[str, Any] = {
     "engine": "https://other.example", "state": "/other", "host": "0.0.0.0", "port": 1, "sealed": Path("/other"),
     "provider": "https://other.example", "tee": TeeKind.TDX, "collateral": Path("/c"), "chain": (Path("/c"),),
     "tls_name": ("g.example",), "cors_origin": ("https://a.example",), "name": "n", "alias": ("n",),
-    "log_format": LogFormat.JSON, "log_level": LogLevel.DEBUG, "otlp": "http://c.example", "enclave_key": Path("/k"),
+    "log_format": LogFormat.JSON, "log_level": LogLevel.DEBUG, "otlp": "http://c.example",
 }  # fmt: skip
 """Another value of each option that a sealed start takes."""
 REFUSED: dict[str, Any] = {
     "upstream": Lane.TEXT, "upstream_model": "m", "upstream_key": Path("/k"), "bundle": Path("/b"),
     "tls_certificate": Path("/c"), "tls_key": Path("/k"), "engine_ca": Path("/c"), "engine_certificate": Path("/c"),
-    "engine_key": Path("/k"), "ui": 0,
+    "engine_key": Path("/k"), "ui": 0, "enclave_key": Path("/k"),
 }  # fmt: skip
 """A value of each option that a sealed start refuses."""
 POLICIES: dict[str, Any] = {
@@ -80,6 +80,7 @@ def test_every_key_of_the_privacy_policy_but_its_own_words_is_in_the_digest(key:
         (PLAIN, {"ui": 0, "tls_certificate": Path("/c")}, "--ui is for"),
         (SEALED, {"provider_key": None}, "--sealed needs"),
         (SEALED, {"tenants": "state"}, "file of the measured image"),
+        (SEALED, {"state": "postgresql://db/cmif"}, "do not share"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
