@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cmif import __version__
-from cmif.cli import attest, certify, detect, gateway, ledger, provider, serve, show, split, tenants
+from cmif.cli import attest, certify, gateway, ledger, provider, serve, show, split, tenants
 from cmif.cli.config import ENVIRONMENT, forget_service_links, read
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
@@ -60,7 +60,6 @@ app.command()(certify.certify)
 app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
-app.add_typer(detect.app, name="detect")
 app.add_typer(tenants.app, name="tenants")
 
 
