@@ -1,4 +1,4 @@
-"""Commands that other installed distributions add to `cmif`, by entry point: `cmif-lab` brings `bench`, `detect`, `eval`.
+"""Commands that other installed distributions add to `cmif`: `cmif-lab` brings `bench`, `detect` and `eval`.
 
 Nothing of theirs is imported unless their command, or the list of all commands, is asked for: a gateway in a TEE
 loads no line of them.
