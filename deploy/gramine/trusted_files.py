@@ -1,7 +1,7 @@
-"""The exact files a gateway opens: `python deploy/gramine/trusted_files.py OUT gateway --sealed ... ARG...`.
+"""The exact files a gateway opens: `python deploy/gramine/trusted_files.py OUT GATEWAY.toml`.
 
-Runs `cmif` in this process with those arguments until it is told to stop (SIGTERM, SIGINT), and then writes OUT: one
-path a line, with the interpreter, every imported module's source or library, every shared library that is mapped and
+Runs `cmif.gateway.enclave` in this process until it is told to stop (SIGTERM, SIGINT), and then writes OUT: one path a
+line, with the interpreter, every imported module's source or library, every shared library that is mapped and
 every file of the installation that was opened while it served. Send it real requests before stopping it: what is
 imported late is seen then. Prefixes are replaced by the names that `cmif.manifest.template` uses, so that two machines
 with the same image give the same list.
@@ -68,15 +68,14 @@ def files() -> list[str]:
 
 def main() -> None:
     out, sys.argv[1:] = Path(sys.argv[1]), sys.argv[2:]
-    sys.argv[0] = "cmif"
     sys.addaudithook(_watch)
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # the server raises the signal again when it has stopped
-    from cmif.cli.main import main as cmif_main
+    from cmif.gateway.enclave import main as serve
 
     atexit.register(lambda: out.write_text("\n".join(files()) + "\n", "utf-8"))
-    cmif_main()
+    serve()
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmif.cli.attested import gateway_config, read_provider_key
-from cmif.cli.options import policy_of
 from cmif.cli.processes import server
+from cmif.gateway.config import Protection, read_policy, read_provider_key
 from cmif.provider.release import signing_key
 
 
@@ -64,7 +63,7 @@ def run(client: Path, vocab: int, hidden: int) -> dict[str, object]:
         subprocess.run([sys.executable, "-m", "cmif", *seal], check=True, stdout=subprocess.DEVNULL)
         signing_key(folder / "provider.key")
         public = folder / "provider.key.pub"
-        digest = gateway_config(policy_of("sensitive"), "bf16+zstd", read_provider_key(public)).hex()
+        digest = Protection(read_policy("sensitive"), read_provider_key(public)).digest().hex()
         rule = subprocess.run(
             ["cmif-simulated-tee", "policy"], check=True, capture_output=True, text=True, env=environment
         ).stdout

@@ -31,12 +31,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cmif.cli.detect_eval import evaluate, read
 from cmif.enclave.detect import default_detectors, detect_all
 from cmif.enclave.detect.data import entries
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.words import is_stopword, words
 from cmif.types import Kind, Span
+from cmif_lab.detection import evaluate, read
 
 ENDINGS = frozenset("py js ts go rs c h cpp java rb php sql pl sh cs kt swift lua".split())  # noqa: SIM905
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")

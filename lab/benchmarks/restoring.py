@@ -15,7 +15,8 @@ from collections.abc import Callable
 from statistics import median
 
 from cmif.enclave.detect.lists import lists
-from cmif.enclave.originals import Finder, Original
+from cmif.enclave.finder import Finder
+from cmif.enclave.originals import Original
 from cmif.enclave.restore import Restorer
 from cmif.types import Kind
 

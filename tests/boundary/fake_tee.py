@@ -18,8 +18,8 @@ from cmif.attest.prove.produce import ConfigfsTsm, Gramine, Nitro, Producer
 from cmif.attest.verify import appraise
 from cmif.attest.verify.dcap import IntelRoot
 from cmif.attest.verify.suggest import policy_for
-from cmif.cli import attested
 from cmif.cli.main import main
+from cmif.gateway import serving
 from tests.unit.attest.fakes import FakeGramine, FakeNsm, FakeTsm
 from tests.unit.attest.forge_intel import Intel
 from tests.unit.attest.forge_nitro import Aws
@@ -73,7 +73,7 @@ def run() -> None:
         claims = appraise.verify(made.produce(bytes(64)), datetime.now(UTC), roots)
         (folder / "evidence.toml").write_text(policy_for(claims), "utf-8")
         (folder / "roots.json").write_text(json.dumps(told), "utf-8")
-        attested.producer = lambda *_args, **_kwargs: made
+        serving.producer = lambda *_args, **_kwargs: made
     else:
         roots = believed(json.loads((folder / "roots.json").read_text("utf-8")))
         appraise.Roots = lambda: roots  # type: ignore[assignment,misc]

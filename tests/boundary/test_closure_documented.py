@@ -13,7 +13,7 @@ import pytest
 DOCUMENT = Path(__file__).parents[2] / "docs/threat-model.md"
 MODULES = {
     "enclave": "cmif.enclave.pipeline",
-    "gateway": "cmif.gateway.start, cmif.gateway.app, cmif.gateway.store, cmif.gateway.selfsigned, cmif.gateway.tenants, cmif.listen",
+    "gateway": "cmif.gateway.enclave",
 }
 
 

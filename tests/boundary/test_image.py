@@ -87,10 +87,12 @@ def site(tiny_split: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
         f'[tenants]\ntester = "{hashlib.sha256(KEY.encode()).hexdigest()}"\n', "utf-8"
     )
     shutil.copy(folder / "provider.key.pub", config / "provider.key.pub")
+    shutil.copy(SOURCE / "deploy/config/gateway.toml", config / "gateway.toml")
     environment = {**os.environ, "CMIF_SIMULATED_TEE_KEY": str(folder / "bundle/device.key")}
     found = Site(folder, free_port(), free_port(), environment)
     digest = command(
-        "attest", "config-digest", "--provider-key", str(folder / "provider.key.pub"), "--policy", str(config / "privacy.toml")
+        "attest", "config-digest", "--provider-key", str(folder / "provider.key.pub"), "--policy", str(config / "privacy.toml"),
+        "--tenants",
     )  # fmt: skip
     rules = subprocess.run(
         [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],

@@ -80,3 +80,17 @@ def test_the_whole_pipeline_runs_with_sockets_disabled(
     prepared = pipeline.prepare(request, who=Who("t"), max_tokens=8)
     assert prepared.rows.unique.shape[1] == bundle.manifest.hidden
     assert "Smith" not in prepared.sent_text
+
+
+def test_a_python_whose_regular_expressions_lose_letters_is_refused() -> None:
+    """CPython before 3.11.5: "Joh" of "John" would be found, and its last letter sent. Run where there is one."""
+    old = [path for path in map(Path, ("/usr/bin/python3", "/usr/bin/python3.11")) if path.exists()]
+    told = "import sys; print(sys.version_info[:3] < (3, 11, 5) and sys.version_info[:2] == (3, 11))"
+    broken = [p for p in old if "True" in subprocess.run([p, "-c", told], capture_output=True, text=True, check=False).stdout]
+    if not broken:
+        pytest.skip("needs a CPython 3.11.0 to 3.11.4 on this machine, such as Debian 12's")
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [broken[0], "-c", "import cmif.enclave.words"], capture_output=True, text=True, env=environment, check=False
+    )
+    assert "needs Python 3.11.5" in done.stderr

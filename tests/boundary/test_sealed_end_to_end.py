@@ -109,6 +109,17 @@ class Deployment:
             "--state", str(self.folder / f"state-{tee}-{len(more)}"), *more,
         ]  # fmt: skip
 
+    def measured(self, provider: str, *tls_names: str) -> list[str]:
+        """The same by the entry point of a TEE: what an image would hold in a file, its own addresses beside it."""
+        options = {
+            "engine": self.engine, "sealed": str(self.folder / "sealed"), "provider": provider, "tee": "simulated", "port": 0,
+            "provider-key": str(self.folder / "provider.key.pub"), "state": str(self.folder / "state-measured"),
+            "tls-name": list(tls_names),
+        }  # fmt: skip
+        file = self.folder / "gateway.toml"
+        file.write_text("[gateway]\n" + "".join(f"{n} = {json.dumps(v)}\n" for n, v in options.items()), "utf-8")
+        return ["cmif.gateway.enclave", str(file)]
+
     def policy(self, name: str, rules: str) -> Path:
         """An appraisal policy with these rules, for this gateway's configuration, every reason filled in."""
         digest = command("attest", "config-digest", "--provider-key", str(self.folder / "provider.key.pub"))
@@ -231,7 +242,7 @@ def test_simulated_tee_from_seal_to_chat(deployment: Deployment, simulated_polic
     assert plain == []
 
 
-def test_attested_tls_ends_in_the_gateway(deployment: Deployment, simulated_policy: Path) -> None:
+def test_attested_tls_ends_in_the_gateway_that_a_measured_file_starts(deployment: Deployment, simulated_policy: Path) -> None:
     with ExitStack() as stack:
         release = stack.enter_context(
             running(
@@ -240,8 +251,8 @@ def test_attested_tls_ends_in_the_gateway(deployment: Deployment, simulated_poli
                 environment=deployment.environment,
             )
         )
-        arguments = deployment.gateway(release["url"], "simulated", "--tls-name", "127.0.0.1")
-        gateway = stack.enter_context(running("cmif", *arguments, environment=deployment.environment))
+        arguments = deployment.measured(release["url"], "127.0.0.1")
+        gateway = stack.enter_context(running(*arguments, environment=deployment.environment))
         saved = deployment.folder / "gateway.pem"
         done = command(
             "attest", "verify", gateway["url"], "--policy", str(simulated_policy), "--json", "--allow-simulated",

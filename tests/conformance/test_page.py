@@ -131,10 +131,10 @@ def test_a_turn_shows_what_is_sent_what_is_written_and_what_is_read(page: tuple[
 
 
 def test_the_page_is_for_a_gateway_on_one_s_own_machine(tmp_path: Path) -> None:
-    from cmif.cli.serve import gateway as start
+    from cmif.cli.gateway import gateway as start
 
     with pytest.raises(InputError, match="--ui is for"):
-        start(engine="http://127.0.0.1:1", ui=0, sealed=tmp_path, state=tmp_path)
+        start(engine="http://127.0.0.1:1", ui=0, sealed=tmp_path, state=str(tmp_path))
 
 
 def test_before_a_text_api_the_page_says_so_and_shows_the_same(wide_split: Path, tmp_path: Path) -> None:

@@ -159,12 +159,13 @@ def config_digest(
     oblivious: Annotated[
         bool, typer.Option("--oblivious", help="The gateway runs with --oblivious.")
     ] = False,
+    tenants: Annotated[bool, typer.Option("--tenants", help="The gateway runs with --tenants.")] = False,
 ) -> None:
     """Print the digest of a gateway's settings, for `config_digests` in appraisal policies."""
-    from cmif.cli.attested import gateway_config, read_provider_key
-    from cmif.cli.options import policy_of
+    from cmif.gateway.config import Protection, read_policy, read_provider_key
 
-    typer.echo(gateway_config(policy_of(policy), wire, read_provider_key(provider_key), oblivious).hex())
+    asked = Protection(read_policy(policy), read_provider_key(provider_key), wire, oblivious, tenants)
+    typer.echo(asked.digest().hex())
 
 
 @app.command()

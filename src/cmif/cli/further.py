@@ -1,4 +1,4 @@
-"""Commands that other installed distributions add to `cmif`, by entry point: `cmif-lab` brings `eval` and `bench`.
+"""Commands that other installed distributions add to `cmif`: `cmif-lab` brings `bench`, `detect` and `eval`.
 
 Nothing of theirs is imported unless their command, or the list of all commands, is asked for: a gateway in a TEE
 loads no line of them.
@@ -16,7 +16,7 @@ from typer.main import get_command
 from cmif.errors import InputError
 
 GROUP = "cmif.commands"
-LAB = ("bench", "eval")
+LAB = ("bench", "detect", "eval")
 """Commands that this repository's `cmif-lab` brings, so that asking for one without it says what to install."""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cmif.cli.options import policy_of
+from cmif.gateway.config import read_policy
 
 
 class By(StrEnum):
@@ -40,7 +40,7 @@ def ledger(
     from cmif.gateway.state import default_state, look_at
     from cmif.privacy.accounting import Budget
 
-    chosen = None if policy is None else policy_of(policy)
+    chosen = None if policy is None else read_policy(policy)
     budget = Budget() if chosen is None else Budget(chosen.tenant_budget, chosen.user_budget)
     store = look_at(state or default_state())
     known = {tenant.name: tenant.limits(budget) for tenant in store.tenants()}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cmif import __version__
-from cmif.cli import attest, certify, detect, ledger, provider, serve, show, tenants
+from cmif.cli import attest, certify, gateway, ledger, provider, serve, show, split, tenants
 from cmif.cli.config import ENVIRONMENT, forget_service_links, read
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
@@ -50,9 +50,9 @@ def root(
         context.default_map = read(config, context)
 
 
-app.command()(serve.split)
+app.command()(split.split)
 app.command()(serve.serve)
-app.command()(serve.gateway)
+app.command()(gateway.gateway)
 app.command()(show.inspect)
 app.command()(show.demo)
 app.command()(ledger.ledger)
@@ -60,7 +60,6 @@ app.command()(certify.certify)
 app.command()(provider.seal)
 app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
-app.add_typer(detect.app, name="detect")
 app.add_typer(tenants.app, name="tenants")
 
 

@@ -1,14 +1,13 @@
-"""What several commands take, read the same way: the policy, the default model, the directory for state."""
+"""What several commands take: options of a server, the default model, what is shown of a long step."""
 
 from __future__ import annotations
 
 import os
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,26 +20,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cmif.enclave.policy import Level, PrivacyPolicy
-from cmif.errors import InputError
+from cmif.gateway.logs import LogFormat, LogLevel
 
 if TYPE_CHECKING:
     from cmif.provider.split import Report
 
 
-def policy_of(given: str) -> PrivacyPolicy:
-    """A policy's name, or a TOML file's path."""
-    if given in set(Level):
-        return PrivacyPolicy.named(given)
-    path = Path(given)
-    if path.suffix != ".toml" or not path.is_file():
-        raise InputError(f"--policy is neither one of {', '.join(Level)} nor a TOML file.")
-    try:
-        return PrivacyPolicy.parse(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} cannot be read ({type(error).__name__}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path.name} is not TOML: {error}.") from None
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Format = Annotated[LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")]
+Level = Annotated[
+    LogLevel, typer.Option(help="The least that is logged; debug adds health checks and scrapes.")
+]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
 
 def default_split(*halves: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cmif.cli.options import default_split, policy_of
+from cmif.cli.options import default_split
 from cmif.errors import InputError
 
 
@@ -39,10 +39,11 @@ def inspect(
     from cmif.enclave.inspect import inspect as look
     from cmif.enclave.policy import detectors_for
     from cmif.gateway.bundles import open_bundle
+    from cmif.gateway.config import read_policy
 
     if sum(given is not None for given in (text, jsonl, chat)) != 1:
         raise InputError("Give one of TEXT, --jsonl FILE and --chat FILE.")
-    chosen = policy_of(policy)
+    chosen = read_policy(policy)
     requests = _requests(text, jsonl, chat)
     table = open_bundle(bundle or default_split("client") / "client").table
     detectors = detectors_for(chosen)

@@ -13,7 +13,7 @@ Two rules keep what it protects:
 
 1. What the engine wrote goes back to it as it wrote it (:meth:`Conversation.known`): never detected, drawn or charged.
 2. Whatever was private once is private in every later text of every role, whatever surrounds it
-   (:meth:`Conversation.originals`, searched by :class:`~cmif.enclave.originals.Finder`), and a text that was sent once
+   (:meth:`Conversation.originals`, searched by :class:`~cmif.enclave.finder.Finder`), and a text that was sent once
    is sent the same way again.
 
 What an ADAPTIVE engine, which chooses its answers to learn from the next request, can learn of a value beyond the

@@ -22,7 +22,8 @@ import numpy as np
 
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.draft import Draft
-from cmif.enclave.originals import Finder, Original
+from cmif.enclave.finder import Finder
+from cmif.enclave.originals import Original
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import outside
 from cmif.enclave.unit import Unit

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from cmif.enclave.conversation import Conversation, Drawn, Name
 from cmif.enclave.detect import Detector, detect_all
-from cmif.enclave.originals import Finder, Original
+from cmif.enclave.finder import Finder
+from cmif.enclave.originals import Original
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import draw, outside, remembered, units, write
 from cmif.enclave.segment import Segment

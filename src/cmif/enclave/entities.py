@@ -21,6 +21,9 @@ from cmif.types import Kind
 OFFSET: Name = ("offset", "")
 
 _COMPOSED = frozenset({Kind.ORGANISATION, Kind.PLACE, Kind.ADDRESS})
+_LETTER = re.compile(r"[^\W\d_]")
+_TRIES = 256
+"""For initials that no other name has: of 26 people whose surname is one, every initial is taken."""
 _LONG = 2
 
 
@@ -156,10 +159,12 @@ class Entities:
             self._note(("initial", name[1]), Kind.PERSON, given)
         letters = iter([given[:1], *(chr(65 + self._randbelow(26)) for _ in written)])
         head = written[: len(written) - len(surname)]
-        made = re.sub("[A-Z]", lambda _: next(letters), head) + sent
-        while made in self._used:
-            made = re.sub("[A-Z]", lambda _: chr(65 + self._randbelow(26)), head) + sent
-        return made
+        made = _LETTER.sub(lambda _: next(letters), head) + sent
+        for _ in range(_TRIES):
+            if made not in self._used:
+                return made
+            made = _LETTER.sub(lambda _: chr(65 + self._randbelow(26)), head) + sent
+        return surrogates.name_word(Part.SURNAME, None, self._used, self._randbelow)
 
     def _owner(self, written: str) -> str | None:
         """A user name of a known person's: "aokafor" -> "lwilson"."""

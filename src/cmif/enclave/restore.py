@@ -19,7 +19,8 @@ from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
 
-from cmif.enclave.originals import Original, one_word, reads_alike, spellings
+from cmif.enclave.folding import one_word, reads_alike
+from cmif.enclave.originals import Original, spellings
 from cmif.enclave.places import Place
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind

@@ -18,7 +18,8 @@ import numpy as np
 
 from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.entities import OFFSET, Entities
-from cmif.enclave.originals import Finder, Found, Original, canonical
+from cmif.enclave.finder import Finder, Found
+from cmif.enclave.originals import Original, canonical
 from cmif.enclave.persons import initials_before, name_units
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.special import special, written

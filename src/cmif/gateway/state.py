@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 from cmif.enclave.memo import MemoCipher
@@ -36,13 +36,7 @@ def opened(
     Raises :class:`InputError` for a state that cannot be opened, or that is another gateway's.
     """
     budget = Budget(policy.tenant_budget, policy.user_budget, policy.conversation_budget)
-    if in_tee and key_file is not None:
-        raise InputError("With --sealed the memo's key is made in the TEE.", hint="Leave out --enclave-key.")
     if is_shared(state):
-        if in_tee:
-            raise InputError(
-                "With --sealed the state is a directory: gateways in TEEs do not share a memo's key yet."
-            )
         key = enclave_key(key_file or directory(Path(default_state())) / _KEY)
         with closing(_postgres(state, budget, terms(policy, key))) as ledger:
             yield ledger, key
@@ -57,8 +51,7 @@ def terms(policy: PrivacyPolicy, key: bytes) -> dict[str, bytes]:
     try a deployment's private words against an open one.
     """
     names = MemoCipher(key)
-    settings = {f.name: getattr(policy, f.name) for f in fields(policy)}
-    told = {n: sorted(v) if isinstance(v, tuple | frozenset) else v for n, v in settings.items()}
+    told = {n: sorted(v) if isinstance(v, tuple | frozenset) else v for n, v in asdict(policy).items()}
     return {
         "key": names.name(b"terms", "key"),
         "policy": names.name(b"terms", json.dumps(told, sort_keys=True)),

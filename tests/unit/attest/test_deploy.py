@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cmif.attest.evidence import TeeKind
 from cmif.attest.verify.policy import AppraisalPolicy
-from cmif.cli.attested import read_provider_key
-from cmif.cli.options import policy_of
+from cmif.gateway.config import GatewayConfig, read_policy, read_provider_key
+from cmif.gateway.enclave import load
 from cmif.gateway.tenants import Keys
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -34,7 +36,7 @@ def listed() -> list[str]:
     ]
 
 
-def manifest() -> dict[str, dict[str, object]]:
+def manifest() -> dict[str, dict[str, Any]]:
     render = runpy.run_path(str(DEPLOY / "gramine/render.py"))["render"]
     return tomllib.loads(render(VALUES))
 
@@ -46,7 +48,36 @@ def test_the_manifest_renders_to_toml_without_anything_from_the_host() -> None:
     assert told["sys"]["disallow_subprocesses"] is True
     text = (DEPLOY / "gramine/cmif.manifest.template").read_text("utf-8")
     assert not re.search(r"^loader\.insecure__", text, re.MULTILINE)
-    assert "--tee" in told["loader"]["argv"]
+
+
+def baked(text: str, environment: dict[str, str], folder: Path) -> GatewayConfig:
+    """The settings that an image's gateway would start with; its `/etc/cmif` is `deploy/config`."""
+    file = folder / "gateway.toml"
+    file.write_text(text.replace("/etc/cmif", str(DEPLOY / "config")), "utf-8")
+    return load(file, environment)
+
+
+def test_the_manifest_starts_a_gateway_that_its_measured_options_describe(tmp_path: Path) -> None:
+    loader = manifest()["loader"]
+    assert "cmif.gateway.enclave" in loader["argv"][4]
+    assert loader["argv"][5:] == ["/etc/cmif/gateway.toml"]
+    config = baked((DEPLOY / "config/gateway.toml").read_text("utf-8"), loader["env"], tmp_path)
+    assert (config.tee, config.provider, config.engine) == (TeeKind.SGX, VALUES["provider_url"], VALUES["engine_url"])
+    assert config.protection.keyed
+
+
+@pytest.mark.parametrize("tee", ["snp", "tdx"])
+def test_the_vm_s_image_starts_a_gateway_that_its_measured_options_describe(tmp_path: Path, tee: str) -> None:
+    build = (DEPLOY / "image/build").read_text("utf-8")
+    block = build[build.index("{\n  cat \"$config") : build.index(' > "$root/etc/cmif/gateway.toml"')]
+    chosen = {"TEE": tee, "PROVIDER_URL": "https://p.example", "ENGINE_URL": "https://e.example", "TLS_NAME": "g.example"}
+    written = subprocess.run(
+        ["bash", "-euc", block], capture_output=True, text=True, check=True, env={**chosen, "config": str(DEPLOY / "config")}
+    )  # fmt: skip
+    config = baked(written.stdout, {}, tmp_path)
+    assert (config.tee, config.provider, config.engine, config.tls_name) == (tee, *list(chosen.values())[1:3], ("g.example",))
+    assert (config.collateral is not None) == (tee == "tdx")
+    assert "-m cmif.gateway.enclave /etc/cmif/gateway.toml" in (DEPLOY / "image/init").read_text("utf-8")
 
 
 def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> None:
@@ -56,7 +87,7 @@ def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> No
         name for name in names if name.endswith("/") or "simulated_tee" in name or name.startswith("/work")
     ]
     for wanted in (
-        "cmif/cli/main.py",
+        "cmif/gateway/enclave.py",
         "cmif/gateway/start.py",
         "cmif/enclave/pipeline.py",
         "cmif/attest/hpke.py",
@@ -69,7 +100,7 @@ def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> No
 def test_every_module_and_data_file_of_a_gateway_is_listed() -> None:
     """Write the list anew (deploy/README.md, SGX) when this fails."""
     code = (
-        "import sys, cmif.cli.main, cmif.cli.attested, cmif.listen, cmif.gateway.app, cmif.gateway.store;"
+        "import sys, cmif.gateway.enclave;"
         "from cmif.enclave.policy import PrivacyPolicy, detectors_for; detectors_for(PrivacyPolicy.named('content'));"
         "print('\\n'.join(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'cmif'))"
     )
@@ -90,5 +121,5 @@ def test_policy_examples_are_read(path: Path) -> None:
 
 def test_the_baked_in_configuration_is_read() -> None:
     assert read_provider_key(DEPLOY / "config/provider.key.pub") == bytes(32)
-    assert policy_of(str(DEPLOY / "config/privacy.toml")).level == "sensitive"
+    assert read_policy(str(DEPLOY / "config/privacy.toml")).level == "sensitive"
     assert Keys.read(DEPLOY / "config/tenants.toml").by_digest

@@ -16,13 +16,12 @@ from cmif.cli.main import app
 def test_oblivious_look_up_is_used_when_and_only_when_it_is_asked_for(
     tiny_split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    import cmif.enclave.embed as embed
-    import cmif.listen as listen
+    from cmif.gateway import serving
 
     made: list[Any] = []
-    real = embed.oblivious
-    monkeypatch.setattr(embed, "oblivious", lambda rows: made.append(rows) or real(rows))
-    monkeypatch.setattr(listen, "run", lambda *_, **__: None)
+    real = serving.oblivious
+    monkeypatch.setattr(serving, "oblivious", lambda rows: made.append(rows) or real(rows))
+    monkeypatch.setattr(serving, "run", lambda *_, **__: None)
     monkeypatch.setattr("logging.root.handlers", list(logging.root.handlers))  # the command's own ends with its stream
     arguments = ["gateway", "--engine", "http://127.0.0.1:9", "--bundle", str(tiny_split / "client"), "--port", "0"]
     arguments += ["--state", str(tmp_path), *(["--oblivious"] if asked else [])]

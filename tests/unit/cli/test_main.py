@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-import cmif.listen
 from cmif import __version__
 from cmif.cli.main import main
+from cmif.gateway import serving
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """``cmif ARGUMENTS`` in this process: its exit status and what it wrote. A gateway binds and does not serve."""
     monkeypatch.setattr(
-        cmif.listen, "run", lambda _app, bound, told, **_: print(json.dumps([bound.getsockname()[1], told]))
+        serving, "run", lambda _app, bound, told, **_: print(json.dumps([bound.getsockname()[1], told]))
     )
     monkeypatch.setattr(
         "logging.root.handlers", list(logging.root.handlers)

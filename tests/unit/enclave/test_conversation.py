@@ -14,7 +14,8 @@ import pytest
 
 from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Who
-from cmif.enclave.originals import Finder, Original
+from cmif.enclave.finder import Finder
+from cmif.enclave.originals import Original
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.special import key, special

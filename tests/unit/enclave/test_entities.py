@@ -10,7 +10,7 @@ from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.detect import default_detectors, detect_all
 from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.persons import name_units
-from cmif.enclave.surrogates import Relation, gender_of
+from cmif.enclave.surrogates import Part, Relation, gender_of
 from cmif.enclave.surrogates.lists import place_groups
 from cmif.enclave.surrogates.names import organisation, short_name
 from cmif.enclave.unit import Unit
@@ -52,6 +52,20 @@ def test_a_surrogate_keeps_the_gender_that_name_title_or_pronoun_says(text: str,
 def test_gender_is_closed_by_the_policy() -> None:
     closed = {gender_of(Memory(ALL - {Relation.GENDER}).sent(Kind.PERSON, "Robert came.", "Robert")[0]) for _ in range(60)}
     assert {"f", "m"} <= closed  # one gender sixty times over has probability 2^-59
+
+
+def test_when_every_initial_of_a_surname_is_taken_another_name_is_drawn() -> None:
+    memory = Memory()
+    sent = {memory.sent(Kind.PERSON, f"by {c}. Okafor", f"{c}. Okafor")[0] for c in map(chr, range(65, 91))}
+    assert len(sent) == 26
+    more = Unit(0, 9, Kind.PERSON, "one more", "A. Okafor", part=Part.INITIALS)
+    drawn = Entities(memory.known.get, {d.sent for d in memory.known.values()}, ALL).draw([more])[more.name].sent
+    assert drawn not in sent
+    assert "Okafor" not in drawn
+
+
+def test_an_initial_with_an_accent_is_not_sent() -> None:
+    assert {Memory().sent(Kind.PERSON, "by É Okafor", "É Okafor")[0][0] for _ in range(9)} <= set(map(chr, range(65, 91)))
 
 
 def test_initials_and_full_name_agree_in_either_order() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmif.enclave.originals import Finder, Original, canonical, spellings
+from cmif.enclave.finder import Finder
+from cmif.enclave.originals import Original, canonical, spellings
 from cmif.enclave.restore import Restorer
 from cmif.types import Kind
 

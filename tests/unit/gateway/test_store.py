@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cmif.enclave.memo import Entry, Payer
-from cmif.enclave.policy import PrivacyPolicy
+from cmif.enclave.policy import Cover, PrivacyPolicy
 from cmif.errors import BudgetExhaustedError, InputError, LedgerError
 from cmif.gateway.ledger import Ledger, Tenant, budgets_left
 from cmif.gateway.state import terms
@@ -349,3 +349,8 @@ def test_a_database_that_cannot_be_opened_is_an_input_error_without_its_address(
         with pytest.raises(InputError) as refused:
             open_ledger(place)
         assert not any(part in str(refused.value) for part in ("hunter2", "127.0.0.1", "otto"))
+
+
+def test_what_gateways_on_one_database_agree_on_includes_how_requests_are_covered() -> None:
+    said = [terms(PrivacyPolicy(cover=cover), b"k" * 32)["policy"] for cover in (None, Cover(), Cover(k=8))]
+    assert len(set(said)) == 3

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cmif.cli.detect_eval import Result, evaluate, read
 from cmif.enclave.detect import default_detectors
 from cmif.enclave.policy import PrivacyPolicy
+from cmif_lab.detection import Result, evaluate, read
 
 FLOORS = {
     "PERSON": 0.95, "STREET_ADDRESS": 0.78, "GPE": 0.92, "ORGANIZATION": 0.84, "CREDIT_CARD": 1.0, "PHONE_NUMBER": 0.96,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmif.cli.options import policy_of
+from cmif.gateway.config import read_policy
 
 if TYPE_CHECKING:
-    from cmif.cli.detect_eval import Result
+    from cmif_lab.detection import Result
 
 app = typer.Typer(help="Detection: measure it on your own texts.", no_args_is_help=True)
 
@@ -37,11 +37,11 @@ def evaluate(
     """Recall, precision, kinds, false hits and CPU time of detection on a labelled file. Nothing is sent."""
     from dataclasses import replace
 
-    from cmif.cli.detect_eval import evaluate as measure
-    from cmif.cli.detect_eval import read
     from cmif.enclave.policy import detectors_for
+    from cmif_lab.detection import evaluate as measure
+    from cmif_lab.detection import read
 
-    chosen = policy_of(policy)
+    chosen = read_policy(policy)
     chosen = replace(chosen, detectors=tuple(dict.fromkeys((*chosen.detectors, *(detector or ())))))
     samples = read(file)
     detectors = detectors_for(chosen)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cmif.cli.detect_eval import Mention, Sample, evaluate, read
-from cmif.cli.main import app
 from cmif.enclave.detect import default_detectors
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.errors import InputError
 from cmif.types import Kind, Span
+from cmif_lab.cli.detect import app
+from cmif_lab.detection import Mention, Sample, evaluate, read
 
 TEXT = "Anna Weber of Lyon called; Anna said hello."
 
@@ -99,14 +99,14 @@ def test_a_file_that_does_not_fit_is_named_and_never_quoted(tmp_path: Path, name
 def test_the_command_prints_the_same_as_json_and_as_text(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text('text,start,end,label\n"Call frederikke at 020 7946 0958",19,32,PHONE_NUMBER\n"see qvxz",4,8,PERSON\n', "utf-8")
-    told = CliRunner().invoke(app, ["detect", "eval", str(path), "--json", "--misses", "--policy", "entities"])
+    told = CliRunner().invoke(app, ["eval", str(path), "--json", "--misses", "--policy", "entities"])
     assert told.exit_code == 0
     result = json.loads(told.stdout)
     assert result["labels"]["PHONE_NUMBER"]["recall"] == 1.0
     assert result["misses"]["PERSON"] == ["see [[qvxz]]"]
     assert result["policy"] == "entities"
     assert result["detectors"] == [d.name for d in default_detectors()]
-    text = CliRunner().invoke(app, ["detect", "eval", str(path), "--misses"])
+    text = CliRunner().invoke(app, ["eval", str(path), "--misses"])
     assert "see [[qvxz]]" in text.stdout
     assert "PHONE_NUMBER" in text.stdout
 
@@ -114,5 +114,5 @@ def test_the_command_prints_the_same_as_json_and_as_text(tmp_path: Path) -> None
 def test_an_unknown_detector_is_wrong_input(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("text,start,end,label\nhello,,,\n", "utf-8")
-    told = CliRunner().invoke(app, ["detect", "eval", str(path), "--detector", "no-such"])
+    told = CliRunner().invoke(app, ["eval", str(path), "--detector", "no-such"])
     assert isinstance(told.exception, InputError)
