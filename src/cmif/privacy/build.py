@@ -19,7 +19,7 @@ from cmif.privacy.laws.base import check_epsilon
 from cmif.privacy.partition import check_lexicon, partition
 from cmif.privacy.table import Table
 
-DEFAULT_K = 16
+DEFAULT_K = 20
 DEFAULT_EPSILON = 1.0
 DEFAULT_GAMMA = Fraction(1, 40)
 DEFAULT_LAW = "medoid-rr"
