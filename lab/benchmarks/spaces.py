@@ -3,7 +3,7 @@
     python lab/benchmarks/spaces.py DATA MODEL PART CONFIG... [--attacker MODEL --learned DIR --documents N --draws N]
 
 CONFIG is VECTORS:K:LAW such as counterfit:20:medoid-rr or frequent:16:constant (`cmif_lab.eval.vectors`). As `cmif eval
-sst2`, but the attacker learns the task's training text once for all of them and is kept in DIR, since that takes an hour.
+sst2`, but the attacker learns the task's training text once for all of them and is kept in DIR: that takes an hour.
 One JSON line a configuration.
 """
 
