@@ -1,7 +1,7 @@
 """What `GET /metrics` tells, and the stopwatch of a request's steps. Labels come from fixed lists: never content.
 
-`prometheus-client` writes the format. Routes are the templates of the route table, codes those of `cmif.errors`, tenants
-the names in the operator's own file; nothing of a request becomes a label.
+`prometheus-client` writes the format. Routes are the templates of the route table, codes those of `cmif.errors`,
+tenants the names in the operator's own file; nothing of a request becomes a label.
 """
 
 from __future__ import annotations
