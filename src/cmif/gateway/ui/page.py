@@ -40,6 +40,7 @@ from cmif.gateway.exchange import EngineExchange
 from cmif.gateway.http import error_response, json_body
 from cmif.gateway.ledger import Ledger
 from cmif.gateway.metrics import Stopwatch
+from cmif.gateway.ui.frontier import Frontier
 
 KEY = "x-cmif-page"
 _LONGEST = 20_000
@@ -106,6 +107,7 @@ class Page:
             "policy": policy.level.value,
             "levels": [level.value for level in Level],
             "certificate": table.certificate,
+            "frontier": Frontier.of(table.certificate.law, table.k, table.eps_in),
             "digest": table.digest,
             "open": [*_OPEN.get(policy.level, ()), *_ALWAYS],
             "tee": gateway.label,
