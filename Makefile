@@ -27,7 +27,7 @@ test-vllm: .venv-vllm/.installed
 test-clients: $(VENV)/.dev .venv-clients/.installed
 	$(BIN)/pytest -m clients tests/conformance/clients
 
-# Needs scripts/install-image-tools (as root, once). TEE, PROVIDER_URL, ENGINE_URL and TLS_NAME: deploy/README.md.
+# TEE, PROVIDER_URL, ENGINE_URL and TLS_NAME: deploy/README.md.
 image: $(VENV)/.dev
 	TEE=$(TEE) PROVIDER_URL=$(PROVIDER_URL) ENGINE_URL=$(ENGINE_URL) TLS_NAME=$(TLS_NAME) PYTHON=$(abspath $(BIN)/python) deploy/image/build build/image
 
