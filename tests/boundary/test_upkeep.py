@@ -150,7 +150,7 @@ def test_after_an_upgrade_draws_stay_and_what_is_new_is_paid_by_the_new_table(
     with gateway(tiny_split, tiny_engine["url"], state, "--policy", "content") as told:
         first = ask(told["url"], SEVERE)
         assert first[1]["x-cmif-eps-in"] == "1"
-    with engine(new) as served, gateway(new, served["url"], state, "--policy", "content") as told:
+    with gateway(new, tiny_engine["url"], state, "--policy", "content") as told:
         again = ask(told["url"], SEVERE)
         assert (again[1]["x-cmif-epsilon"], again[2]["cmif"]["engine_saw"]) == ("0", first[2]["cmif"]["engine_saw"])
         assert again[1]["x-cmif-eps-in"] == "0.5"
@@ -158,13 +158,22 @@ def test_after_an_upgrade_draws_stay_and_what_is_new_is_paid_by_the_new_table(
     assert spent(state) == [1.5]
 
 
-def test_an_engine_of_another_model_is_sent_nothing(tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path) -> None:
-    split(make_model(tmp_path / "other", "qwen2"), tmp_path / "new")
-    with gateway(tmp_path / "new", tiny_engine["url"], tmp_path / "state", "--policy", "content") as told:
+def test_another_model_needs_its_own_engine_and_keeps_the_draws(
+    tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path
+) -> None:
+    state, new = tmp_path / "state", tmp_path / "new"
+    split(make_model(tmp_path / "other", "qwen2"), new)
+    with gateway(tiny_split, tiny_engine["url"], state, "--policy", "content") as told:
+        first = ask(told["url"], SEVERE)
+    with gateway(new, tiny_engine["url"], state, "--policy", "content") as told:
         status, _, body = ask(told["url"], SEVERE)
         assert (status, body["error"]["code"]) == (502, "engine")
         with pytest.raises(urllib.error.HTTPError, match="503"):
             urllib.request.urlopen(f"{told['url']}/readyz")
+    with engine(new) as served, gateway(new, served["url"], state, "--policy", "content") as told:
+        again = ask(told["url"], SEVERE)
+        assert (again[0], again[1]["x-cmif-epsilon"]) == (200, "0")
+        assert again[2]["cmif"]["engine_saw"] == first[2]["cmif"]["engine_saw"]
 
 
 def test_a_tenant_s_key_is_rotated_while_the_gateway_serves(
