@@ -51,16 +51,16 @@ def lane(kind: str, split: Path, engine_url: str, state: Path, *extra: str) -> I
 
 
 @contextmanager
-def in_thread(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The URL of ``app``, served on a free loopback port by a thread of this process."""
     bound = socket.create_server(("127.0.0.1", 0))
-    serving = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None))
-    thread = threading.Thread(target=serving.run, kwargs={"sockets": [bound]}, daemon=True)
+    uvicorn_server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None))
+    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
-        serving.should_exit = True
+        uvicorn_server.should_exit = True
         thread.join(10)
         bound.close()
 

@@ -20,7 +20,7 @@ from cmif.engine.engine import EngineInfo
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame, IdsFrame
-from tests.servers import in_thread
+from tests.servers import serving
 
 Script = Callable[["Seen"], str]
 
@@ -94,5 +94,5 @@ class ScriptedEngine:
 def scripted(split: Path, script: Script) -> Iterator[tuple[str, ScriptedEngine]]:
     """Its URL and itself."""
     engine = ScriptedEngine(open_bundle(split / "client"), script)
-    with in_thread(make_app(engine)) as url:  # type: ignore[arg-type]
+    with serving(make_app(engine)) as url:  # type: ignore[arg-type]
         yield url, engine

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.servers import in_thread
+from tests.servers import serving
 
 Script = Callable[[dict[str, Any]], Response]
 
@@ -58,5 +58,5 @@ def text_api(script: Script) -> Iterator[tuple[str, TextApiSpy]]:
         Route("/v1/chat/completions", spy.answer, methods=["POST"]),
         Route("/v1/completions", spy.answer, methods=["POST"]),
     ]
-    with in_thread(Starlette(routes=routes)) as url:
+    with serving(Starlette(routes=routes)) as url:
         yield f"{url}/v1", spy
