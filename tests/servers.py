@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
 
 from cmif.cli.processes import server
 
@@ -44,6 +48,21 @@ def lane(kind: str, split: Path, engine_url: str, state: Path, *extra: str) -> I
     with gateway(split, engine_url, state / "api", "--policy", "off") as api:
         with text_gateway(split, f"{api['url']}/v1", api["model"], state / "near", *extra) as told:
             yield told
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The URL of ``app``, served on a free loopback port by a thread of this process."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    uvicorn_server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None))
+    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        uvicorn_server.should_exit = True
+        thread.join(10)
+        bound.close()
 
 
 class RecordingProxy:

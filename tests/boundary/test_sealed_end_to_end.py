@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from cmif.attest.spki import spki_sha256
 from cmif.gateway.selfsigned import self_signed
 from cmif.provider.record import check_record
+from tests.boundary.test_upkeep import KEYS, run
 
 pytest.importorskip(
     "cmif_simulated_tee", reason="needs the distribution cmif-simulated-tee (pip install ./simulated-tee)"
@@ -322,6 +323,83 @@ def test_an_expired_lease_stops_the_gateway_and_a_new_one_starts_it(
         again[again.index("--port") + 1] = port
         stack.enter_context(running("cmif", *again, environment=deployment.environment))
         until(gateway["url"], None)
+
+
+@pytest.mark.slow
+def test_a_new_epoch_ends_the_old_bundle_with_its_lease_and_serves_the_new(
+    deployment: Deployment, simulated_policy: Path, tiny_split: Path, tmp_path: Path
+) -> None:
+    (seal,) = (line for line in KEYS if line.startswith("cmif seal"))
+    run(seal, OUT=tiny_split, NEW=tmp_path)
+    for name in ("provider.key", "provider.key.pub"):
+        shutil.copy(deployment.folder / name, tmp_path)
+    second, environment = replace(deployment, folder=tmp_path), deployment.environment
+    with ExitStack() as stack:
+        offered = deployment.release(simulated_policy, "--allow-simulated", "--lease-s", "3")
+        with running("cmif", *offered, environment=environment) as release:
+            old = deployment.gateway(release["url"], "simulated", "--name", "old")
+            gateway = stack.enter_context(running("cmif", *old, environment=environment))
+            until(gateway["url"], None)
+        offered = second.release(simulated_policy, "--allow-simulated")
+        offered[offered.index("--port") + 1] = release["url"].rsplit(":", 1)[1]
+        stack.enter_context(running("cmif", *offered, environment=environment))
+        until(gateway["url"], "lease: ")
+        new = stack.enter_context(
+            running("cmif", *second.gateway(release["url"], "simulated"), environment=environment)
+        )
+        until(new["url"], None)
+        assert chat(new["url"])[0] == 200
+        assert chat(gateway["url"])[0] == 503
+
+
+def test_another_signing_key_of_the_provider_is_another_configuration(deployment: Deployment, tmp_path: Path) -> None:
+    from cmif.provider.release import signing_key
+
+    signing_key(tmp_path / "new.key")
+    digests = {
+        command("attest", "config-digest", "--provider-key", str(public)).stdout.strip()
+        for public in (deployment.folder / "provider.key.pub", tmp_path / "new.key.pub")
+    }
+    assert len(digests) == 2
+    assert "" not in digests
+
+
+@pytest.mark.slow
+def test_the_attestation_page_tells_what_verify_tells_and_when_the_lease_has_ended(
+    deployment: Deployment, simulated_policy: Path
+) -> None:
+    def shown(url: str) -> tuple[str, str]:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.read().decode(), answer.headers["content-security-policy"]
+
+    environment = deployment.environment
+    with ExitStack() as stack:
+        offered = deployment.release(simulated_policy, "--allow-simulated", "--lease-s", "4")
+        with running("cmif", *offered, environment=environment) as release:
+            arguments = deployment.gateway(release["url"], "simulated", "--tls-name", "127.0.0.1", "--name", "shown")
+            gateway = stack.enter_context(running("cmif", *arguments, environment=environment))
+            asked = ("cmif", "attest", "page", gateway["url"], "--policy", str(simulated_policy))
+            page = stack.enter_context(running(*asked, "--allow-simulated", environment=environment))
+            strict = stack.enter_context(running(*asked, environment=environment))
+            end = time.monotonic() + 60
+            while "In force" not in (html := shown(page["url"])[0]):
+                assert time.monotonic() < end, html
+        assert LABEL in html
+        assert gateway["config_digest"] in html
+        assert gateway["tls_spki"] in html
+        assert "bound to the TEE" in html
+        html, policy = shown(strict["url"])
+        assert "Do not use this gateway" in html
+        assert gateway["config_digest"] not in html
+        assert policy.startswith("default-src 'none'")
+        end = time.monotonic() + 60
+        while "Not serving: lease" not in (html := shown(page["url"])[0]):
+            assert time.monotonic() < end, html
+        evil = urllib.request.Request(page["url"], headers={"host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(evil)
+    with running(*asked[:3], "http://127.0.0.1:9", *asked[4:], environment=environment) as nobody:
+        assert "does not answer" in shown(nobody["url"])[0]
 
 
 @pytest.mark.parametrize("kind", ["sgx", "tdx", "snp", pytest.param("nitro", marks=pytest.mark.slow)])

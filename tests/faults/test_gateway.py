@@ -186,6 +186,8 @@ def test_an_engine_killed_mid_stream_ends_the_stream_with_an_error(tiny_split: P
         with pytest.raises(openai.APIError):
             for _ in stream:
                 pass
+        with urllib.request.urlopen(f"{told['url']}/metrics") as answer:  # its status was 200, and it failed
+            assert 'cmif_errors_total{code="engine' in answer.read().decode()
 
 
 @pytest.mark.parametrize("stream", [True, False])

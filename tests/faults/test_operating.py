@@ -169,6 +169,8 @@ def test_metrics_stay_whole_and_bounded_whatever_paths_are_asked_for(
     assert sum(counted.values()) >= 603  # every one, under few labels
     assert len(counted) < 12
     assert value("cmif_requests_total", route="/v1/completions", status="200") == 1
+    assert value("cmif_errors_total", code="model_not_found") > 0
+    assert value("cmif_errors_total", code="ledger_unavailable") == 0
     assert value("cmif_tokens_total", side="completion") == 3
     assert value("cmif_engine_first_token_seconds_count") == 1
     assert value("cmif_request_duration_seconds_count", route="/v1/completions") == 1

@@ -141,6 +141,10 @@ def test_a_database_that_is_away_refuses_requests_and_readiness_and_comes_back(
             assert (status, body["error"]["code"]) == (503, "ledger_unavailable")
             with pytest.raises(urllib.error.HTTPError, match="503"):
                 urllib.request.urlopen(f"{told['url']}/readyz")
+            with urllib.request.urlopen(f"{told['url']}/metrics") as answer:
+                told_of = answer.read().decode()
+            assert 'cmif_errors_total{code="ledger_unavailable"} 1.0' in told_of
+            assert 'cmif_errors_total{code="not_ready"} 0.0' in told_of
             own.start()
             status, headers, _ = ask(told["url"], "severe")
             assert (status, headers["x-cmif-epsilon"]) == (200, "0")

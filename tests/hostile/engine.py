@@ -7,15 +7,12 @@ client half's own table, as any engine can, ids into text, and a script says wha
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 
 from cmif.enclave.bundle import Bundle
 from cmif.engine.app import make_app
@@ -23,6 +20,7 @@ from cmif.engine.engine import EngineInfo
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame, IdsFrame
+from tests.servers import serving
 
 Script = Callable[["Seen"], str]
 
@@ -94,16 +92,7 @@ class ScriptedEngine:
 
 @contextmanager
 def scripted(split: Path, script: Script) -> Iterator[tuple[str, ScriptedEngine]]:
-    """Its URL and itself, served on a free loopback port by a thread of this process."""
+    """Its URL and itself."""
     engine = ScriptedEngine(open_bundle(split / "client"), script)
-    bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(engine), access_log=False, log_config=None)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}", engine
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        bound.close()
+    with serving(make_app(engine)) as url:  # type: ignore[arg-type]
+        yield url, engine

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.servers import serving
 
 Script = Callable[[dict[str, Any]], Response]
 
@@ -48,7 +47,7 @@ def says(text: str, reason: str | None = "stop") -> Response:
 
 @contextmanager
 def text_api(script: Script) -> Iterator[tuple[str, TextApiSpy]]:
-    """Its URL, with `/v1`, and itself, on a free loopback port. Its one model is called "theirs"."""
+    """Its URL, with `/v1`, and itself. Its one model is called "theirs"."""
     spy = TextApiSpy(script)
 
     async def models(_: Request) -> Response:
@@ -59,13 +58,5 @@ def text_api(script: Script) -> Iterator[tuple[str, TextApiSpy]]:
         Route("/v1/chat/completions", spy.answer, methods=["POST"]),
         Route("/v1/completions", spy.answer, methods=["POST"]),
     ]
-    bound = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), access_log=False, log_config=None))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1", spy
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        bound.close()
+    with serving(Starlette(routes=routes)) as url:
+        yield f"{url}/v1", spy

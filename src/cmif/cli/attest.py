@@ -109,6 +109,46 @@ def verify(
     """Check a running gateway: a fresh nonce, its evidence, your policy. Exit status 1 when refused."""
     import ssl
 
+    record, der = _checked(url, policy, allow_simulated)
+    if save_certificate and der and record["accepted"]:
+        save_certificate.write_text(ssl.DER_cert_to_PEM_cert(der), "ascii")
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        _print(record)
+    raise typer.Exit(0 if record["accepted"] else 1)
+
+
+@app.command()
+def page(
+    url: Annotated[str, typer.Argument(help="The gateway, http(s)://host:port.")],
+    policy: PolicyFile,
+    port: Annotated[
+        int, typer.Option(help="Port on this machine; 0 picks a free one.", min=0, max=65535)
+    ] = 0,
+    allow_simulated: AllowSimulated = False,
+) -> None:
+    """Show what `verify` says of a running gateway on a page of this machine, checked anew at each visit."""
+    from cmif.cli.attest_page import Seen, attest_page
+    from cmif.listen import bind, run
+
+    def look() -> Seen:
+        try:
+            record, der = _checked(url, policy, allow_simulated)
+            if not record["accepted"]:
+                return Seen(record, None)
+            _, told, other = _get(url, "/readyz")
+        except AttestationError as refusal:
+            return Seen({"accepted": False, "reason": refusal.record()}, None)
+        reasons = told.get("reasons") if isinstance(told, dict) and other == der else None
+        return Seen(record, tuple(map(str, reasons)) if isinstance(reasons, list) else None)
+
+    _policy(policy)
+    run(attest_page(url, policy.name, look), bind("127.0.0.1", port), {"serves": "attestation page", "of": url})
+
+
+def _checked(url: str, policy: Path, allow_simulated: bool) -> tuple[dict[str, Any], bytes | None]:
+    """The verdict of a check with a fresh nonce, and the certificate that the connection ended at."""
     from cmif.attest.messages import NONCE_BYTES
     from cmif.attest.spki import spki_sha256
     from cmif.attest.verify.statement import require_statement
@@ -138,13 +178,7 @@ def verify(
             if der
             else "NOT BOUND: no TLS, anyone on the way can read and change",
         }
-        if save_certificate and der:
-            save_certificate.write_text(ssl.DER_cert_to_PEM_cert(der), "ascii")
-    if as_json:
-        typer.echo(json.dumps(record))
-    else:
-        _print(record)
-    raise typer.Exit(0 if record["accepted"] else 1)
+    return record, der
 
 
 @app.command("config-digest")
@@ -223,7 +257,17 @@ def _time(text: str | None) -> datetime:
 
 
 def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
-    """The statement, and the certificate the connection ended at. Certificate authorities play no part here."""
+    """The statement, and the certificate the connection ended at."""
+    status, told, der = _get(url, f"/attestation?nonce={nonce.hex()}")
+    if status != 200:
+        raise AttestationError("The gateway gives no statement.", check="gateway", expected=200, seen=status)
+    return told, der
+
+
+def _get(url: str, path: str) -> tuple[int, Any, bytes | None]:
+    """Status, JSON (None for what is none) and the certificate the connection ended at. Certificate authorities play no
+    part here.
+    """
     import http.client
     import ssl
 
@@ -244,7 +288,7 @@ def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
         connection.connect()
         sock = connection.sock
         der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        connection.request("GET", f"/attestation?nonce={nonce.hex()}")
+        connection.request("GET", path)
         answer = connection.getresponse()
         data = answer.read(_MAX_STATEMENT_BYTES)
     except (OSError, http.client.HTTPException):
@@ -253,14 +297,10 @@ def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
         ) from None
     finally:
         connection.close()
-    if answer.status != 200:
-        raise AttestationError(
-            "The gateway gives no statement.", check="gateway", expected=200, seen=answer.status
-        )
     try:
-        return json.loads(data), der
+        return answer.status, json.loads(data), der
     except ValueError:
-        return None, der
+        return answer.status, None, der
 
 
 def _print(record: dict[str, Any]) -> None:

@@ -221,6 +221,7 @@ class Gateway:
                     extra = {"cmif": _explanation(exchange, watch)} if explain else {}
                     text += "".join(writer.end(exchange.answers, _usage(exchange), extra))
                 except CmifError as error:
+                    current().error = error.code
                     text += "".join(writer.failed(error))
                 yield text
                 self.measured(exchange.counts, watch)

@@ -31,6 +31,7 @@ from cmif.errors import (
 )
 from cmif.gateway.api.errors import error_body
 from cmif.gateway.limits import MAX_BODY, UPLOAD_S, UPLOADING
+from cmif.gateway.logs import current
 
 _THREAD = (
     1 << 16
@@ -114,6 +115,8 @@ async def _disconnect(request: Request) -> None:
 
 
 def error_response(error: CmifError) -> JSONResponse:
+    """The error in the API's form, and its code in what is noted of the request."""
+    current().error = error.code
     headers = {}
     match error:
         case UnauthorisedError():

@@ -28,7 +28,9 @@ class LogLevel(StrEnum):
 
 @dataclass
 class Note:
-    """What is known of one request. ``route`` is a template of the route table; ``tenant`` "" before authentication."""
+    """What is known of one request. ``route`` is a template of the route table; ``tenant`` "" before authentication;
+    ``error`` the code of the error that it ended with, also in a stream whose status was 200.
+    """
 
     request: str = field(default_factory=lambda: f"req_{uuid.uuid4().hex}")
     route: str = ""
@@ -38,6 +40,7 @@ class Note:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     epsilon: float = 0.0
+    error: str = ""
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value not in ("", 0))

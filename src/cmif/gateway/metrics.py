@@ -1,7 +1,7 @@
 """What `GET /metrics` tells, and the stopwatch of a request's steps. Labels come from fixed lists: never content.
 
-`prometheus-client` writes the format. Routes are the templates of the route table, tenants the names in the operator's
-own file; nothing of a request becomes a label.
+`prometheus-client` writes the format. Routes are the templates of the route table, codes those of `cmif.errors`,
+tenants the names in the operator's own file; nothing of a request becomes a label.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from cmif.errors import LedgerError
+from cmif.errors import LedgerError, NotReadyError
 from cmif.gateway.ledger import Ledger, budgets_left
 from cmif.gateway.logs import Note
 
@@ -49,6 +49,14 @@ class Metrics:
             ["route", "status"],
             registry=registry,
         )
+        self.errors = Counter(
+            "cmif_errors_total",
+            "Requests that ended with an error, by its code, streams that broke off included.",
+            ["code"],
+            registry=registry,
+        )
+        for code in (LedgerError.code, NotReadyError.code):
+            self.errors.labels(code)  # alerts ask for their rate, which the first error has only after a 0
         self.duration = Histogram(
             "cmif_request_duration_seconds", "From the request's headers to the end of its answer.", ["route"],
             buckets=_REQUEST_S, registry=registry,
@@ -100,6 +108,8 @@ class Metrics:
     def request(self, note: Note) -> None:
         """One request that has ended."""
         self.requests.labels(note.route, str(note.status)).inc()
+        if note.error:
+            self.errors.labels(note.error).inc()
         self.duration.labels(note.route).observe(note.ms / 1e3)
         self.tokens.labels("prompt").inc(note.prompt_tokens)
         self.tokens.labels("completion").inc(note.completion_tokens)

@@ -49,6 +49,7 @@ class Spans:
                 "cmif.tenant": note.tenant,
                 "cmif.request": note.request,
                 "cmif.epsilon": note.epsilon,
+                **({"error.type": note.error} if note.error else {}),
             },
         )
         if note.status >= 500:

@@ -61,6 +61,8 @@ def test_the_page_works_by_keyboard_and_axe_finds_no_fault(wide_split: Path, tmp
     assert told["focus"] == "message"
     assert told["status"].startswith("Turn 1 is answered: You said")
     assert told["policies"] == ["off", "entities", "sensitive", "content", "all"]
+    assert told["points"] == told["drawn"] > 5, "the table says what the plot shows"
+    assert (told["own"], told["line"]) == (1, "none"), "its style is the page's own file"
     assert not told["scrolls sideways"]
     assert told["opened again"].startswith("This page was opened already")
     assert {p.name for p in pictures.glob("page-*.png")} >= {"page-light.png", "page-dark.png"}

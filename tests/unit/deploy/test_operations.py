@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ EXPRESSIONS = [
     for panel in json.loads((DEPLOY / "observe/dashboard.json").read_text("utf-8"))["panels"]
     for target in panel["targets"]
 ]  # fmt: skip
+
+
+PROMTOOL = shutil.which("promtool", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -64,10 +69,10 @@ def test_every_metric_and_label_that_rules_and_dashboard_name_is_one_of_the_gate
         assert grouped <= {"instance", *(label for name in names for label in known[name])}, expression
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Debian's package prometheus")
+@pytest.mark.skipif(PROMTOOL is None, reason="needs scripts/install-promtool")
 def test_the_rules_fire_when_they_should() -> None:
     for command in (["check", "rules", "rules.yaml"], ["test", "rules", "rules.test.yaml"]):
-        done = subprocess.run(["promtool", *command], cwd=DEPLOY / "observe", capture_output=True, text=True)
+        done = subprocess.run([str(PROMTOOL), *command], cwd=DEPLOY / "observe", capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -17,7 +17,7 @@ def test_a_request_is_one_span_with_what_its_line_in_the_log_says() -> None:
     spans, metrics = Spans(kept), Metrics()
     metrics.tell(spans)
     metrics.request(Note("req_1", "/v1/completions", 200, 12.5, "ward", 7, 3, 1.5))
-    metrics.request(Note("req_2", "other", 503, 1.0))
+    metrics.request(Note("req_2", "other", 503, 1.0, error="ledger_unavailable"))
     spans.close()
     first, second = kept.get_finished_spans()
     assert first.attributes == {
@@ -29,6 +29,8 @@ def test_a_request_is_one_span_with_what_its_line_in_the_log_says() -> None:
         "cmif.request": "req_1",
         "cmif.epsilon": 1.5,
     }
+    assert second.attributes is not None
+    assert second.attributes["error.type"] == "ledger_unavailable"
     assert (first.name, first.parent, first.events) == ("/v1/completions", None, ())
     assert first.start_time is not None
     assert first.end_time is not None

@@ -25,7 +25,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cmif.enclave.detect import Detector
 from cmif.enclave.inspect import inspect
@@ -40,19 +40,12 @@ from cmif.gateway.exchange import EngineExchange
 from cmif.gateway.http import error_response, json_body
 from cmif.gateway.ledger import Ledger
 from cmif.gateway.metrics import Stopwatch
+from cmif.gateway.ui.frontier import Frontier
+from cmif.gateway.ui.locked import Locked, file
 
 KEY = "x-cmif-page"
 _LONGEST = 20_000
 """Characters of a text whose policies are compared: each of them reads all of it."""
-_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
 Spent = Callable[[str], float]
 """Epsilon that a tenant has spent so far."""
 _OPEN = {
@@ -87,14 +80,14 @@ class Page:
     def app(self) -> Starlette:
         routes = [
             Route("/", self._page),
-            Route("/page.css", _file("page.css", "text/css")),
-            Route("/page.js", _file("page.js", "text/javascript")),
+            file("page.css", "text/css"),
+            file("page.js", "text/javascript"),
             Route("/open", self._open, methods=["POST"]),
             Route("/look", self._behind(self._look), methods=["POST"]),
             Route("/chat", self._behind(self._gateway.guarded(self._chat)), methods=["POST"]),
         ]
         doors = Browsers(keyless=True, loopback=True).middleware()
-        return Starlette(routes=routes, middleware=[Middleware(_Locked), *doors])
+        return Starlette(routes=routes, middleware=[Middleware(Locked), *doors])
 
     def _facts(self) -> dict[str, Any]:
         """What the page says of this gateway: nothing of it is of anybody's text."""
@@ -106,6 +99,7 @@ class Page:
             "policy": policy.level.value,
             "levels": [level.value for level in Level],
             "certificate": table.certificate,
+            "frontier": Frontier.of(table.certificate.law, table.k, table.eps_in),
             "digest": table.digest,
             "open": [*_OPEN.get(policy.level, ()), *_ALWAYS],
             "tee": gateway.label,
@@ -214,30 +208,6 @@ class _OnPort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         here = scope["type"] == "http" and scope["server"][1] == self._port
         await (self._page if here else self._app)(scope, receive, send)
-
-
-class _Locked:
-    """Every answer of the page, refusals included, with the headers that lock it down."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def locked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] += [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-            await send(message)
-
-        await self._app(scope, receive, locked)
-
-
-def _file(name: str, kind: str) -> Callable[[HttpRequest], Awaitable[Response]]:
-    data = (files(__package__) / name).read_bytes()
-
-    async def answer(_request: HttpRequest) -> Response:
-        return Response(data, media_type=kind)
-
-    return answer
 
 
 def _same(given: str, wanted: str) -> bool:

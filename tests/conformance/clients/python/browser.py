@@ -63,6 +63,12 @@ with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
     told["policies"] = page.locator("#policies h3").all_text_contents()
     told["script ran"] = page.evaluate("window.ran === 1")
 
+    page.locator("summary").press("Enter")  # the plot's table
+    told["points"] = page.locator("#plot-table tbody tr").count()
+    told["drawn"] = page.locator(".plot .ours circle:not(.ring), .plot rect").count()
+    told["own"] = page.locator(".plot .ring").count()
+    told["line"] = page.evaluate("getComputedStyle(document.querySelector('.plot polyline')).fill")
+
     page.evaluate(AXE)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
