@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import uvicorn
+from starlette.types import ASGIApp
 
 from cmif.enclave.bundle import Bundle
 from cmif.engine.app import make_app
@@ -96,13 +97,19 @@ class ScriptedEngine:
 def scripted(split: Path, script: Script) -> Iterator[tuple[str, ScriptedEngine]]:
     """Its URL and itself, served on a free loopback port by a thread of this process."""
     engine = ScriptedEngine(open_bundle(split / "client"), script)
+    with serving(make_app(engine)) as url:  # type: ignore[arg-type]
+        yield url, engine
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The URL of ``app`` on a free loopback port, served by a thread of this process."""
     bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(engine), access_log=False, log_config=None)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}", engine
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)
