@@ -62,7 +62,7 @@ async def _read(
                 else:
                     written[event.of] += len(event.ids)
                     if event.of == variants.true:
-                        tokens += zip(event.ids, event.logprobs or repeat(None))
+                        tokens += zip(event.ids, event.logprobs or repeat(None), strict=False)
                 reached = min(written.values(), default=len(tokens))
                 if reached > told == 0:
                     items.put_nowait(TokenEvent(()))
