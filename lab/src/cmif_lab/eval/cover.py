@@ -7,6 +7,7 @@ for being frequent. Rows of equal score count by chance.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from cmif.enclave.conversation import Who
 from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Cover, PrivacyPolicy, detectors_for
+from cmif.engine.engine import Engine
+from cmif.engine.variants import generate
 from cmif.errors import InputError
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
@@ -142,28 +145,25 @@ def _bytes(bundle: Bundle, prepared: Prepared) -> int:
 
 
 def _seconds(answer: Callable[[Frame], float], bundle: Bundle, prepared: Prepared) -> float:
-    return answer(_frame(bundle, prepared))
+    """The better of two: the first of a shape also makes room for it."""
+    frame = _frame(bundle, prepared)
+    return min(answer(frame) for _ in range(2))
 
 
 def timer(body: Path) -> Callable[[Frame], float]:
     """Seconds until the transformers engine on ``body`` has answered a frame, all its variants."""
-    import asyncio
-
     from cmif.engine.transformers import TransformersEngine
-    from cmif.engine.variants import generate
 
-    engine: Any = TransformersEngine.load(body)
+    engine = TransformersEngine.load(body)
+    return lambda frame: asyncio.run(answered(engine, frame))
 
-    async def run(frame: Frame) -> None:
-        async for _ in generate(engine, frame):
-            pass
 
-    def answer(frame: Frame) -> float:
-        began = time.monotonic()
-        asyncio.run(run(frame))
-        return time.monotonic() - began
-
-    return answer
+async def answered(engine: Engine, frame: Frame) -> float:
+    """Seconds until ``engine`` has answered ``frame``, all its variants."""
+    began = time.monotonic()
+    async for _ in generate(engine, frame):
+        pass
+    return time.monotonic() - began
 
 
 def contract(rows: list[Row]) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""What a covered request costs an engine: python lab/benchmarks/cover_latency.py [transformers|vllm] [PROMPTS]
+
+Seconds until all K variants of a question are answered in 32 greedy tokens each, over the seconds for the one plain
+request, the better of three each, by the median of the first PROMPTS (4) questions that are covered. Also what a
+decoding step of a batch of K costs beside one of a batch of one, and the bytes of the frames. On the default model.
+
+vLLM: in its own environment, with CMIF_VLLM_TEST_BUILD=1 for the CPU build (docs/vllm.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cmif.cli.options import default_split
+from cmif.enclave.bundle import Bundle
+from cmif.engine.engine import Engine
+from cmif.gateway.bundles import open_bundle
+from cmif.types import Sampling
+from cmif.wire.frame import Frame, encode
+from cmif_lab.eval import cover
+
+QUESTIONS = Path(__file__).parent / "data" / "cover_questions.jsonl"
+TOKENS = 32
+
+
+def load(kind: str, body: Path) -> Engine:
+    """The engine on one core."""
+    if kind == "vllm":
+        from cmif.engine.vllm import VllmEngine
+
+        return VllmEngine.load(body, max_num_seqs=16)
+    import torch
+
+    from cmif.engine.transformers import TransformersEngine
+
+    torch.set_num_threads(1)
+    return TransformersEngine.load(body)
+
+
+def frame(bundle: Bundle, prepared: Any, tokens: int = TOKENS) -> Frame:
+    lengths = prepared.variants.lengths if prepared.variants else ()
+    return Frame(bundle.manifest.model, prepared.rows, Sampling(max_tokens=tokens), "one tenant", lengths)
+
+
+async def measure(kind: str, prompts: int) -> None:
+    split = default_split("client", "server")
+    bundle, engine = open_bundle(split / "client"), load(kind, split / "server")
+    texts = cover.read(QUESTIONS)
+
+    async def best(asked: Frame) -> float:
+        # A salt of its own each time, so that a prefix cache holds nothing of the time before.
+        return min([await cover.answered(engine, replace(asked, salt=f"tenant {i}")) for i in range(3)])
+
+    try:
+        for k in (8, 16):
+            found = []
+            for case in cover.cases(bundle, k, 3, texts):
+                if len(found) == prompts:
+                    break
+                one, first = await best(frame(bundle, case.plain)), await best(frame(bundle, case.plain, 1))
+                all_, begun = await best(frame(bundle, case.prepared)), await best(frame(bundle, case.prepared, 1))
+                sizes = [len(encode(frame(bundle, made), "bf16+zstd")) for made in (case.plain, case.prepared)]
+                found.append((all_ / one, begun / first, (all_ - begun) / (one - first), sizes[1] / sizes[0]))
+            whole, prefill, decoding, sizes_ = (median(column) for column in zip(*found, strict=True))
+            print(
+                f"{kind} K {k}, {len(found)} prompts: latency {whole:.2f} x (to the first token of all {prefill:.2f} x, "
+                f"from there {decoding:.2f} x), bytes {sizes_:.2f} x, load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+    finally:
+        await engine.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(measure(sys.argv[1] if len(sys.argv) > 1 else "transformers", int(sys.argv[2]) if len(sys.argv) > 2 else 4))
