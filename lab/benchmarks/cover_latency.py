@@ -1,8 +1,8 @@
 """What a covered request costs an engine: python lab/benchmarks/cover_latency.py [transformers|vllm] [PROMPTS]
 
 Seconds until all K variants of a question are answered in 32 greedy tokens each, over the seconds for the one plain
-request, the better of three each, by the median of the first PROMPTS (4) questions that are covered. Also what a
-decoding step of a batch of K costs beside one of a batch of one, and the bytes of the frames. On the default model.
+request, the best of three each, by the median of the first PROMPTS (4) questions that are covered; the same until all
+have their first token, and from there; and the ratio of the frames' bytes. On the default model, one core.
 
 vLLM: in its own environment, with CMIF_VLLM_TEST_BUILD=1 for the CPU build (docs/vllm.md).
 """
@@ -68,14 +68,13 @@ async def measure(kind: str, prompts: int) -> None:
                 sizes = [len(encode(frame(bundle, made), "bf16+zstd")) for made in (case.plain, case.prepared)]
                 found.append((all_ / one, begun / first, (all_ - begun) / (one - first), sizes[1] / sizes[0]))
             whole, prefill, decoding, sizes_ = (median(column) for column in zip(*found, strict=True))
-            print(
-                f"{kind} K {k}, {len(found)} prompts: latency {whole:.2f} x (to the first token of all {prefill:.2f} x, "
-                f"from there {decoding:.2f} x), bytes {sizes_:.2f} x, load {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
+            parts = f"to the first token of all {prefill:.2f} x, from there {decoding:.2f} x"
+            of = f"{kind} K {k}, {len(found)} prompts, load {os.getloadavg()[0]:.1f}"
+            print(f"{of}: latency {whole:.2f} x ({parts}), bytes {sizes_:.2f} x", flush=True)
     finally:
         await engine.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(measure(sys.argv[1] if len(sys.argv) > 1 else "transformers", int(sys.argv[2]) if len(sys.argv) > 2 else 4))
+    given = [*sys.argv[1:], *("transformers", "4")[len(sys.argv) - 1 :]]
+    asyncio.run(measure(given[0], int(given[1])))
