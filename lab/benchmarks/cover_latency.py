@@ -1,8 +1,8 @@
-"""What a covered request costs an engine: python lab/benchmarks/cover_latency.py [transformers|vllm] [PROMPTS]
+"""What a covered request costs an engine: python lab/benchmarks/cover_latency.py [transformers|vllm] [PROMPTS] [TOKENS]
 
-Seconds until all K variants of a question are answered in 32 greedy tokens each, over the seconds for the one plain
-request, the best of three each, by the median of the first PROMPTS (4) questions that are covered; the same until all
-have their first token, and from there; and the ratio of the frames' bytes. On the default model, one core.
+Seconds until all K variants of a question are answered in TOKENS (32) greedy tokens each, over the seconds for the
+one plain request, the best of three each, by the median of the first PROMPTS (4) questions that are covered; the same
+until all have their first token, and from there; and the ratio of the frames' bytes. On the default model, one core.
 
 vLLM: in its own environment, with CMIF_VLLM_TEST_BUILD=1 for the CPU build (docs/vllm.md).
 """
@@ -26,7 +26,6 @@ from cmif.wire.frame import Frame, encode
 from cmif_lab.eval import cover
 
 QUESTIONS = Path(__file__).parent / "data" / "cover_questions.jsonl"
-TOKENS = 32
 
 
 def load(kind: str, body: Path) -> Engine:
@@ -43,12 +42,12 @@ def load(kind: str, body: Path) -> Engine:
     return TransformersEngine.load(body)
 
 
-def frame(bundle: Bundle, prepared: Any, tokens: int = TOKENS) -> Frame:
+def frame(bundle: Bundle, prepared: Any, tokens: int) -> Frame:
     lengths = prepared.variants.lengths if prepared.variants else ()
     return Frame(bundle.manifest.model, prepared.rows, Sampling(max_tokens=tokens), "one tenant", lengths)
 
 
-async def measure(kind: str, prompts: int) -> None:
+async def measure(kind: str, prompts: int, tokens: int) -> None:
     split = default_split("client", "server")
     bundle, engine = open_bundle(split / "client"), load(kind, split / "server")
     texts = cover.read(QUESTIONS)
@@ -63,18 +62,18 @@ async def measure(kind: str, prompts: int) -> None:
             for case in cover.cases(bundle, k, 3, texts):
                 if len(found) == prompts:
                     break
-                one, first = await best(frame(bundle, case.plain)), await best(frame(bundle, case.plain, 1))
-                all_, begun = await best(frame(bundle, case.prepared)), await best(frame(bundle, case.prepared, 1))
-                sizes = [len(encode(frame(bundle, made), "bf16+zstd")) for made in (case.plain, case.prepared)]
+                one, first = [await best(frame(bundle, case.plain, n)) for n in (tokens, 1)]
+                all_, begun = [await best(frame(bundle, case.prepared, n)) for n in (tokens, 1)]
+                sizes = [len(encode(frame(bundle, made, tokens), "bf16+zstd")) for made in (case.plain, case.prepared)]
                 found.append((all_ / one, begun / first, (all_ - begun) / (one - first), sizes[1] / sizes[0]))
             whole, prefill, decoding, sizes_ = (median(column) for column in zip(*found, strict=True))
             parts = f"to the first token of all {prefill:.2f} x, from there {decoding:.2f} x"
-            of = f"{kind} K {k}, {len(found)} prompts, load {os.getloadavg()[0]:.1f}"
+            of = f"{kind} K {k}, {len(found)} prompts, {tokens} tokens, load {os.getloadavg()[0]:.1f}"
             print(f"{of}: latency {whole:.2f} x ({parts}), bytes {sizes_:.2f} x", flush=True)
     finally:
         await engine.close()
 
 
 if __name__ == "__main__":
-    given = [*sys.argv[1:], *("transformers", "4")[len(sys.argv) - 1 :]]
-    asyncio.run(measure(given[0], int(given[1])))
+    kind, *numbers = [*sys.argv[1:], *("transformers", "4", "32")[len(sys.argv) - 1 :]]
+    asyncio.run(measure(kind, *map(int, numbers)))

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,9 @@ from cmif.engine.variants import generate
 from cmif.errors import InputError
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
-from cmif_lab.eval.lm_attack import Attacker
+
+if TYPE_CHECKING:
+    from cmif_lab.eval.lm_attack import Attacker
 
 _ANSWER = 32
 """Tokens of the answers that are timed."""
