@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -20,6 +21,7 @@ from typing import Any
 from cmif.cli.options import default_split
 from cmif.enclave.bundle import Bundle
 from cmif.engine.engine import Engine
+from cmif.engine.variants import generate
 from cmif.gateway.bundles import open_bundle
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
@@ -47,14 +49,24 @@ def frame(bundle: Bundle, prepared: Any, tokens: int) -> Frame:
     return Frame(bundle.manifest.model, prepared.rows, Sampling(max_tokens=tokens), "one tenant", lengths)
 
 
+async def seconds(engine: Engine, asked: Frame) -> tuple[float, float]:
+    """Until all variants are answered, and until all have their first token."""
+    began, waiting, begun = time.monotonic(), set(range(max(1, len(asked.lengths)))), 0.0
+    async for event in generate(engine, asked):
+        if event.of in waiting:
+            waiting.discard(event.of)
+            begun = time.monotonic() - began
+    return time.monotonic() - began, begun
+
+
 async def measure(kind: str, prompts: int, tokens: int) -> None:
     split = default_split("client", "server")
     bundle, engine = open_bundle(split / "client"), load(kind, split / "server")
     texts = cover.read(QUESTIONS)
 
-    async def best(asked: Frame) -> float:
+    async def best(asked: Frame) -> tuple[float, float]:
         # A salt of its own each time, so that a prefix cache holds nothing of the time before.
-        return min([await cover.answered(engine, replace(asked, salt=f"tenant {i}")) for i in range(3)])
+        return min([await seconds(engine, replace(asked, salt=f"tenant {i}")) for i in range(3)])
 
     try:
         for k in (8, 16):
@@ -62,9 +74,9 @@ async def measure(kind: str, prompts: int, tokens: int) -> None:
             for case in cover.cases(bundle, k, 3, texts):
                 if len(found) == prompts:
                     break
-                one, first = [await best(frame(bundle, case.plain, n)) for n in (tokens, 1)]
-                all_, begun = [await best(frame(bundle, case.prepared, n)) for n in (tokens, 1)]
-                sizes = [len(encode(frame(bundle, made, tokens), "bf16+zstd")) for made in (case.plain, case.prepared)]
+                plain, covered = (frame(bundle, made, tokens) for made in (case.plain, case.prepared))
+                (one, first), (all_, begun) = await best(plain), await best(covered)
+                sizes = [len(encode(asked, "bf16+zstd")) for asked in (plain, covered)]
                 found.append((all_ / one, begun / first, (all_ - begun) / (one - first), sizes[1] / sizes[0]))
             whole, prefill, decoding, sizes_ = (median(column) for column in zip(*found, strict=True))
             parts = f"to the first token of all {prefill:.2f} x, from there {decoding:.2f} x"

@@ -1,8 +1,8 @@
-"""What repairs an answer under `content`: python lab/benchmarks/repairs.py [NOTES] (24 by default)
+"""What repairs an answer under `content`: python lab/benchmarks/repairs.py [NOTES] (60 by default)
 
 The notes of `cmif eval answers` (made here, with one question each whose answer is known), greedily on the default
-model, 24 tokens; scored by containment of the true answer. Rows: the text as typed; under `content`, with a public
-system line about the noise and without; and of those answers what is restored: nothing, entities, and drawn words too.
+model, 24 tokens; scored by containment of the true answer. Rows: without a system message and with two public ones, the
+text as typed and under `content`; of the answers under `content` is restored: nothing, entities, and drawn words too.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ from cmif.wire.frame import Frame
 from cmif_lab.answers.jobs import Job, load
 from cmif_lab.answers.scores import contained
 
-LINE = (
-    "Some words of the user's message were replaced at random by similar words, for privacy. Read it for what was "
-    "most likely meant, and answer from the text as it stands."
-)
+LINES = {
+    "no line": "",
+    "a line that says nothing of noise": "Answer from the text as it stands.",
+    "a line about noise": (
+        "Some words of the user's message were replaced at random by similar words, for privacy. Read it for what was "
+        "most likely meant, and answer from the text as it stands."
+    ),
+}
 TOKENS = 24
 
 
@@ -70,21 +74,21 @@ async def measure(count: int) -> None:
     typed = [[{"role": "user", "content": job.prompt}] for job in jobs]
     made = [pipeline.prepare({"messages": chat}, who=Who("lab"), max_tokens=TOKENS) for chat in typed]
     sent = [list(prepared.request["messages"]) for prepared in made]
-    line = [{"role": "system", "content": LINE}]
+    whole = frozenset(Kind)
+    kinds = {"nothing": frozenset[Kind](), "entities": whole - {Kind.WORD}, "words too": whole}
     try:
-        print(f"as typed {share(jobs, await answers(engine, bundle, typed)):.3f}", flush=True)
-        for name, chats in (("content", sent), ("content, system line", [line + chat for chat in sent])):
-            raw = await answers(engine, bundle, chats)
-            whole = frozenset(Kind)
-            kinds = {"nothing": frozenset[Kind](), "entities": whole - {Kind.WORD}, "words too": whole}
+        for name, line in LINES.items():
+            system = [{"role": "system", "content": line}] if line else []
+            clean = share(jobs, await answers(engine, bundle, [system + chat for chat in typed]))
+            raw = await answers(engine, bundle, [system + chat for chat in sent])
             told = [
                 f"{what} {share(jobs, [restored(a, p, k) for a, p in zip(raw, made, strict=True)]):.3f}"
                 for what, k in kinds.items()
             ]
-            print(f"{name}: restored {', '.join(told)}", flush=True)
+            print(f"{name}: as typed {clean:.3f}; content, restored {', '.join(told)}", flush=True)
     finally:
         await engine.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 24))
+    asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 60))

@@ -22,7 +22,6 @@ from cmif.enclave.conversation import Who
 from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Cover, PrivacyPolicy, detectors_for
-from cmif.engine.engine import Engine
 from cmif.engine.variants import generate
 from cmif.errors import InputError
 from cmif.types import Sampling
@@ -157,15 +156,17 @@ def timer(body: Path) -> Callable[[Frame], float]:
     from cmif.engine.transformers import TransformersEngine
 
     engine = TransformersEngine.load(body)
-    return lambda frame: asyncio.run(answered(engine, frame))
 
+    async def run(frame: Frame) -> None:
+        async for _ in generate(engine, frame):
+            pass
 
-async def answered(engine: Engine, frame: Frame) -> float:
-    """Seconds until ``engine`` has answered ``frame``, all its variants."""
-    began = time.monotonic()
-    async for _ in generate(engine, frame):
-        pass
-    return time.monotonic() - began
+    def answer(frame: Frame) -> float:
+        began = time.monotonic()
+        asyncio.run(run(frame))
+        return time.monotonic() - began
+
+    return answer
 
 
 def contract(rows: list[Row]) -> dict[str, Any]:
