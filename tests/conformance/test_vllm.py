@@ -28,9 +28,10 @@ import pytest
 
 from cmif.engine.body import load_body
 from cmif.engine.engine import EngineInfo, EventStream
+from cmif.engine.variants import generate
 from cmif.gateway.upstream import Upstream
 from cmif.types import Sampling
-from cmif.wire.events import DoneEvent, EventReader, TokenEvent, TokenLogprobs
+from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent, TokenLogprobs
 from cmif.wire.frame import CONTENT_TYPE, Frame, IdsFrame, encode
 from cmif.wire.rows import Rows
 from tests.bodies import make_body, table, write_manifest
@@ -250,6 +251,58 @@ async def test_greedy_output_from_rows_equals_that_from_ids_on_20_prompts(served
     assert len(seen) == 20, "answers that do not depend on the prompt prove nothing"
 
 
+def in_variants(model: Model, prompts: list[list[int]], **sampling: Any) -> Frame:
+    whole = model.frame([i for ids in prompts for i in ids], **sampling)
+    return replace(whole, lengths=tuple(map(len, prompts)))
+
+
+async def test_variants_answer_as_each_does_alone_every_stream_to_its_end(served: Served) -> None:
+    """Of unequal length, more of them than vLLM runs at once; some are stopped by a token, some by their length."""
+    shared = served.model.prompt(31, BLOCK + 40)
+    prompts = [[*shared, *served.model.prompt(40 + i, 1 + i % 4), *shared[:9]] for i in range(20)]
+    async with served.client() as client:
+        alone = [(await client.ask(served.model.frame(ids, max_tokens=24))).ids for ids in prompts]
+        stop = alone[3][12]
+        sampling = {"max_tokens": 24, "stop_ids": (stop,)}
+        status, body = await client.post(encode(in_variants(served.model, prompts, **sampling), "bf16+zstd"))
+    assert status == 200
+    events = EventReader().feed(body)
+    for of, whole in enumerate(alone):
+        *tokens, done = [event for event in events if not isinstance(event, ErrorEvent) and event.of == of]
+        expected = whole[: whole.index(stop)] if stop in whole else whole
+        assert [i for event in tokens if isinstance(event, TokenEvent) for i in event.ids] == expected
+        assert isinstance(done, DoneEvent)
+        assert (done.reason, done.prompt_tokens) == ("stop" if stop in whole else "length", len(prompts[of]))
+    assert isinstance(events[-1], DoneEvent)
+    assert len({tuple(ids) for ids in alone}) == len(alone)
+
+
+async def test_a_client_that_leaves_a_covered_request_stops_all_of_its_variants(served: Served) -> None:
+    frame = in_variants(served.model, [served.model.prompt(60 + i, 12) for i in range(6)], max_tokens=900)
+    headers = {"content-type": CONTENT_TYPE}
+    async with served.client() as client:
+        async with client.session.post("/v1/generate", data=encode(frame), headers=headers) as leaves:
+            async for _ in leaves.content.iter_any():
+                if served.metric("vllm:num_requests_running") == 6:
+                    break
+            else:
+                pytest.fail("the variants never ran at once")
+            leaves.close()
+        # 900 tokens each would be written long after a short answer to somebody else.
+        await client.ask(served.model.frame(served.model.prompt(70, 8), max_tokens=40))
+        assert served.metric("vllm:num_requests_running") == 0
+
+
+async def test_variants_share_the_blocks_of_their_prefix(served: Served) -> None:
+    shared = served.model.prompt(32, 2 * BLOCK + 10)
+    prompts = [[*shared, *served.model.prompt(80 + i, 6)] for i in range(4)]
+    async with served.client() as client:
+        before = served.metric("vllm:prefix_cache_hits_total")
+        status, _ = await client.post(encode(in_variants(served.model, prompts, salt="shares", max_tokens=4)))
+        assert status == 200
+        assert served.metric("vllm:prefix_cache_hits_total") - before == 3 * 2 * BLOCK
+
+
 async def test_so_does_that_of_smollm2_on_text(default_split: Path) -> None:
     import torch
 
@@ -283,6 +336,16 @@ async def test_so_does_that_of_smollm2_on_text(default_split: Path) -> None:
                         pad_token_id=0,
                     )
                 assert rows == ids == [i for i in out[0, len(prompt) :].tolist() if i != end]
+            prompts = [
+                bundle.tokeniser.encode_chat([{"role": "user", "content": f"I have {word}. Can I drink wine?"}])
+                for word in ("gout", "asthma", "osteoporosis", "shingles")
+            ]
+            alone = [await collect(engine.generate(model.frame(ids, **asked))) for ids in prompts]
+            together: dict[int, list[int]] = {of: [] for of in range(len(prompts))}
+            async for event in generate(engine, in_variants(model, prompts, **asked)):
+                if isinstance(event, TokenEvent):
+                    together[event.of] += event.ids
+            assert list(together.values()) == alone
         finally:
             await engine.close()
 

@@ -1,8 +1,8 @@
 """Keys and values of every running request, one slot each. Knows nothing about requests, sampling or threads.
 
-Slots in use are always the first ones, so that a decoding step works on plain views. The part of a slot
-past its request's length is kept at zero: attention multiplies what it masks by a weight of 0, and 0 times
-a NaN that an earlier request left there would be NaN for this one.
+Slots in use are always the first ones, so that a decoding step works on plain views. A slot is zero before a
+request gets it: attention multiplies what it masks by a weight of 0, and 0 times a NaN that an earlier request
+left there would be NaN for this one.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ cache are then ours, the same for every architecture, and the embedding layer is
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ class Decoder:
             raise ArchitectureError(f"The engine does not batch models with {rope} rotary positions.")
         self._model, self._layers = model.model, list(model.model.layers)
         self._head = model.lm_head
+        names = signature(type(self._layers[0]).forward).parameters
+        self._cache_name = "cache" if "cache" in names else "past_key_values"  # as older ones say
         self._windows = _windows(config, len(self._layers))
         parameter = self._model.norm.weight
         self.dtype, self.device = parameter.dtype, parameter.device
@@ -39,19 +42,20 @@ class Decoder:
         rows: Tensor = self._model.embed_tokens(ids.to(self.device))
         return rows
 
-    def prefill(self, slot: int, rows: Tensor, start: int) -> Tensor:
-        """Run ``rows`` [n, hidden] as positions ``start``... of ``slot``; the last position's hidden state
-        [1, hidden]."""
-        n = len(rows)
+    def prefill(self, slot: int, rows: Tensor, start: int, counts: list[int]) -> Tensor:
+        """Run ``rows`` [b, n, hidden] as positions ``start``... of ``slot`` and the next ones, the first ``counts[i]``
+        of row i; the others are zero and leave finite values, which nothing attends to and later tokens overwrite. The
+        hidden state of each one's last position, [b, hidden]."""
+        b, n = rows.shape[:2]
         end = start + n
-        self.cache.at(slot, [start], n)
+        self.cache.at(slot, [start] * b, n)
         masks = {}
         for window in set(self._windows):
             needed = n > 1 and (start > 0 or (window is not None and end > window))
             needed |= n == 1 and window is not None and end > window
             masks[window] = self._causal(start, n, end, window) if needed else None
         positions = torch.arange(start, end, device=self.device)[None]
-        return self._run(rows[None], positions, masks)[:, -1]
+        return self._run(rows, positions, masks)[torch.arange(b), torch.tensor(counts) - 1]
 
     def decode(self, rows: Tensor, lengths: list[int]) -> Tensor:
         """One step: ``rows`` [b, hidden] are the next tokens of slots 0 to b - 1, which hold ``lengths``
@@ -78,9 +82,9 @@ class Decoder:
                 hidden,
                 attention_mask=masks[window],
                 position_ids=positions,
-                past_key_values=self.cache,
                 use_cache=True,
                 position_embeddings=rotary,
+                **{self._cache_name: self.cache},
             )
         normed: Tensor = self._model.norm(hidden)
         return normed

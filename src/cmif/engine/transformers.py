@@ -1,8 +1,9 @@
 """The in-process engine: continuous batching of embedding rows over a Hugging Face model, on CPU or CUDA.
 
 One worker thread owns the model. Between two steps it drops what was cancelled, lets waiting requests in,
-prefills one chunk of one new request, and then decodes one token for every running one; a long prompt
-therefore delays others by one chunk at most, and a cancelled request stops within one token.
+prefills one chunk of new requests, and then decodes one token for every running one; a long prompt
+therefore delays others by one chunk at most, and a cancelled request stops within one token. Variants of one
+prompt take over what one of them has in the cache, and run what is left of them together.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from cmif.bf16 import to_float
 from cmif.engine.body import TOKENIZER, load_body
@@ -30,7 +33,7 @@ from cmif.errors import BundleError, CmifError, EngineBusyError, EngineError, Sc
 from cmif.wire.events import DoneEvent, TokenEvent, TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
 
-CHUNK = 512  # tokens of a prompt that one step prefills
+CHUNK = 512  # tokens of prompts that one step prefills
 
 _Item = TokenEvent | DoneEvent | CmifError
 
@@ -217,13 +220,15 @@ class TransformersEngine:
         cache.clear(slots - 1)
 
     def _step(self) -> None:
-        decoding = self._decoding()
-        if decoding < len(self._active):
-            job = self._active[decoding]
-            self._guarded([job], lambda: self._prefill(job, decoding))
+        left = CHUNK
+        while left > 0 and (slot := self._decoding()) < len(self._active):
+            jobs = self._together(slot, left)
+            before = sum(job.length for job in jobs)
+            self._guarded(jobs, partial(self._prefill, jobs, slot, left))
+            left -= max(1, sum(job.length for job in jobs) - before)
             self._retire()
         if jobs := self._active[: self._decoding()]:
-            self._guarded(jobs, lambda: self._decode(jobs))
+            self._guarded(jobs, partial(self._decode, jobs))
 
     def _guarded(self, jobs: list[_Job], run: Callable[[], None]) -> None:
         """A failure ends the requests it happened to, and only those."""
@@ -234,30 +239,38 @@ class TransformersEngine:
                 _deliver(job, EngineError("The model failed on this request."))
                 job.cancelled = True
 
-    def _prefill(self, job: _Job, slot: int) -> None:
-        if job.length == 0:
-            self._share(job, slot)
-        n = min(CHUNK, job.prompt - job.length)
-        hidden = self._decoder.prefill(slot, self._rows(job.request, job.length, n), job.length)
-        job.length += n
-        if job.length == job.prompt:
-            self._emit([job], self._decoder.logits(hidden))
+    def _prefill(self, jobs: list[_Job], slot: int, most: int) -> None:
+        """At most ``most`` tokens of the prompts of ``jobs``, which are in ``slot`` and the next ones and have equally
+        many tokens in the cache: of several the whole rest, of one a part."""
+        start = jobs[0].length
+        counts = [min(most, job.prompt - start) for job in jobs]
+        rows = pad_sequence([self._rows(job.request, start, n) for job, n in zip(jobs, counts, strict=True)], True)
+        hidden = self._decoder.prefill(slot, rows, start, counts)
+        for job, n in zip(jobs, counts, strict=True):
+            job.length += n
+        if jobs[0].length == jobs[0].prompt:
+            self._emit(jobs, self._decoder.logits(hidden))
 
-    def _share(self, job: _Job, slot: int) -> None:
-        """Take over what another variant of the same frame has in the cache already: their common prefix."""
-        if isinstance(job.request, IdsFrame):
-            return
-        unique, index = job.request.rows.unique, job.request.rows.index
-        for source, other in enumerate(self._active):
-            if other is job or isinstance(other.request, IdsFrame) or other.request.rows.unique is not unique:
-                continue
-            most = min(other.length, other.prompt, job.prompt - 1)
-            differs = np.flatnonzero(other.request.rows.index[:most] != index[:most])
-            common = int(differs[0]) if len(differs) else most
-            if common > 0:
-                self._decoder.cache.share(source, slot, common)
-                job.length = common
-                return
+    def _together(self, slot: int, most: int) -> list[_Job]:
+        """The request in ``slot``, and those in the next slots that can be prefilled with it: other variants of its
+        frame, the rests of which are at most ``most`` tokens in all. Their common prefix is in their slots by then,
+        where one that began before them has it."""
+        first = self._active[slot]
+        group = [first]
+        for job in self._active[slot + 1 :]:
+            if not _same_frame(job, first) or job.length:
+                break
+            group.append(job)
+        source = next((i for i, job in enumerate(self._active) if job.length and _same_frame(job, first)), None)
+        if first.length or source is None:
+            return [first]
+        common = min(_common(self._active[source], job) for job in group)
+        rest = max(job.prompt for job in group) - common
+        group = group[: max(1, most // rest)]
+        for i, job in enumerate(group if common else ()):
+            self._decoder.cache.share(source, slot + i, common)
+            job.length = common
+        return group if common else [first]
 
     def _rows(self, request: Frame | IdsFrame, start: int, n: int) -> Tensor:
         if isinstance(request, IdsFrame):
@@ -305,6 +318,21 @@ class TransformersEngine:
             elapsed = (time.monotonic() - job.received) * 1e3
             _deliver(job, DoneEvent(reason, job.prompt, sent, elapsed))
             job.cancelled = True  # frees the slot before the next step
+
+
+def _same_frame(job: _Job, other: _Job) -> bool:
+    a, b = job.request, other.request
+    return isinstance(a, Frame) and isinstance(b, Frame) and a.rows.unique is b.rows.unique
+
+
+def _common(source: _Job, job: _Job) -> int:
+    """How many tokens of the prompt of ``job`` are those that ``source``, of the same frame, has in the cache: never
+    all of them, since the last one is what the answer begins with."""
+    most = min(source.length, source.prompt, job.prompt - 1)
+    assert isinstance(source.request, Frame)
+    assert isinstance(job.request, Frame)
+    differs = np.flatnonzero(source.request.rows.index[:most] != job.request.rows.index[:most])
+    return int(differs[0]) if len(differs) else most
 
 
 def _deliver(job: _Job, item: _Item) -> None:

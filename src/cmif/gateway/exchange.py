@@ -23,7 +23,8 @@ _Event = TokenEvent | TextEvent | DoneEvent
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text of choice ``index`` with its logprobs, or calls; ``finish`` is set on its last one."""
+    """New text of choice ``index`` with its logprobs, or calls; ``finish`` is set on its last one. One with none of
+    them says that a covered answer has begun."""
 
     index: int
     text: str
@@ -130,7 +131,8 @@ class EngineExchange:
                     await asyncio.to_thread(answer.remember, done=True)
                     if answer.stopped and not isinstance(event, DoneEvent) and self._protected:
                         events = self._drain(events)
-                if text or finish or calls:
+                begun = isinstance(event, TokenEvent) and not event.ids
+                if text or finish or calls or begun:
                     told, called = len(answer.logprobs), len(answer.calls)
                     yield Delta(index, text, fresh, finish, calls)
                 if finish:

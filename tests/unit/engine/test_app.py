@@ -268,9 +268,9 @@ async def test_what_variants_share_is_computed_once(service: Service, llama: Tin
     seen: list[int] = []
     prefill = service.engine._decoder.prefill
 
-    def counted(slot: int, rows: Any, start: int) -> Any:
-        seen.append(len(rows))
-        return prefill(slot, rows, start)
+    def counted(slot: int, rows: Any, start: int, counts: list[int]) -> Any:
+        seen.extend(counts)
+        return prefill(slot, rows, start, counts)
 
     service.engine._decoder.prefill = counted  # type: ignore[method-assign]
     shared = prompt(3, 20)

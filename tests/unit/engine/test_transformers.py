@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import cmif.engine.transformers as module
 from cmif.engine.body import load_body
 from cmif.engine.transformers import TransformersEngine
+from cmif.engine.variants import generate
 from cmif.errors import ArchitectureError, EngineBusyError, EngineError
 from cmif.wire.events import TokenEvent
 
@@ -215,3 +217,49 @@ def test_models_whose_positions_depend_on_the_batch_are_refused(tmp_path: Path) 
 def test_rows_are_upcast_exactly(llama: Tiny) -> None:
     weight = llama.model.model.embed_tokens.weight.detach().numpy()
     assert np.array_equal((llama.rows.astype(np.uint32) << 16).view(np.float32), weight)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2-sliding", "mistral-sliding"])
+@pytest.mark.parametrize("chunk", [16, 512], ids=["in chunks", "at once"])
+async def test_variants_of_a_prompt_answer_as_each_does_alone(
+    family: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of unequal length, first differing in unequal places; more of them than run at once."""
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    architecture, changes = FAMILIES[family]
+    model = tiny(tmp_path, architecture, **changes)
+    prompts = [[*prompt(1, 20), 7, *prompt(10 + i, 1 + i % 4), *prompt(2, 9)] for i in range(6)]
+    prompts[3][12] = 5
+    prompts.append(prompts[0][:25])
+    expected = [model.reference(ids, 20) for ids in prompts]
+    engine = TransformersEngine(model.model, load_body(tmp_path).info, max_batch=5)
+    frame = replace(model.frame([i for ids in prompts for i in ids], max_tokens=20), lengths=tuple(map(len, prompts)))
+    try:
+        got: dict[int, list[int]] = {i: [] for i in range(len(prompts))}
+        async for event in generate(engine, frame):
+            if isinstance(event, TokenEvent):
+                got[event.of] += event.ids
+    finally:
+        await engine.close()
+    assert list(got.values()) == expected
+    assert len({tuple(e) for e in expected}) == len(expected)
+
+
+async def test_variants_are_prefilled_together_and_their_prefix_once(
+    llama: Tiny, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = []
+    prefill = engine._decoder.prefill
+
+    def seen(slot: int, rows: torch.Tensor, start: int, counts: list[int]) -> torch.Tensor:
+        shapes.append((tuple(rows.shape[:2]), start))
+        return prefill(slot, rows, start, counts)
+
+    monkeypatch.setattr(engine._decoder, "prefill", seen)
+    prompts = [[*prompt(1, 30), 7 + i, *prompt(2, 5)] for i in range(4)]
+    frame = replace(llama.frame([i for ids in prompts for i in ids], max_tokens=3), lengths=(36,) * 4)
+    with engine._wake:  # until all of them are queued
+        stream = generate(engine, frame)
+    async for _ in stream:
+        pass
+    assert shapes == [((1, 36), 0), ((3, 6), 30)]

@@ -54,7 +54,7 @@ def decode_greedily(
     decoder.cache.clear(0)
     out: list[int] = []
     with torch.inference_mode():
-        hidden = decoder.prefill(0, prompt, 0)
+        hidden = decoder.prefill(0, prompt[None], 0, [len(prompt)])
         while True:
             token = decoder.logits(hidden).argmax(-1)
             out.append(int(token))

@@ -44,7 +44,7 @@ def strict_server(body: Path, dtype: torch.dtype) -> Callable[[], Handler]:
             if message.op == PROMPT:
                 decoder.cache.resize(1, len(rows) + message.count)
                 decoder.cache.clear(0)
-                hidden = decoder.prefill(0, rows, 0)
+                hidden = decoder.prefill(0, rows[None], 0, [len(rows)])
                 length = len(rows)
             else:
                 hidden = decoder.decode(rows, [length])
