@@ -105,7 +105,8 @@ class EngineAttestation:
         accepted = self._accepted
         if accepted is None:
             return (self._reason,)
-        if self._clock() >= accepted.until:
+        if self._clock() >= accepted.until:  # a suspended machine's timers are late
+            self._wake.set()
             return (f"attestation: the engine's statement is older than {self._lifetime_s:g} s",)
         return ()
 
