@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,8 @@ def serving(app: Starlette, tls: ssl.SSLContext, port: int = 0) -> Iterator[str]
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
+    while not server.started:
+        time.sleep(0.01)
     try:
         yield f"https://127.0.0.1:{bound.getsockname()[1]}"
     finally:

@@ -194,12 +194,15 @@ async def test_evidence_that_is_lost_while_a_request_is_prepared_closes_that_req
     with machine.up() as url:
         async with gateway(machine, url) as of:
             await held(of)
-            prepare = Pipeline.prepare
+            prepare, loop = Pipeline.prepare, asyncio.get_running_loop()
+
+            async def lose() -> None:
+                of.attestation.doubt(of.attestation.require())
 
             def then_lost(self: Pipeline, *arguments: Any, **named: Any) -> Prepared:
                 prepared = prepare(self, *arguments, **named)
                 assert "Whitfield" in prepared.sent_text
-                of.attestation.doubt(of.attestation.require())
+                asyncio.run_coroutine_threadsafe(lose(), loop).result(60)
                 return prepared
 
             monkeypatch.setattr(Pipeline, "prepare", then_lost)

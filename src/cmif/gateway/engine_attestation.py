@@ -172,7 +172,8 @@ class EngineAttestation:
                 log.error("engine attestation: internal error %s", type(error).__name__)
                 pause = next(pauses)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for of Python 3.11 can swallow the cancelling of close()
+                    await self._wake.wait()
 
     def _accept(self, accepted: Accepted) -> None:
         before, self._accepted = self._accepted, accepted
