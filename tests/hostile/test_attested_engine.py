@@ -32,7 +32,7 @@ def machine(wide_split: Path) -> Machine:
 
 async def until(condition: Callable[[], bool], of: Attested) -> None:
     async with asyncio.timeout(60):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

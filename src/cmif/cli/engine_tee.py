@@ -17,7 +17,8 @@ from cmif.gateway.selfsigned import enclave_tls, self_signed
 
 @dataclass(frozen=True, slots=True)
 class InTee:
-    """An engine's place, None outside a TEE, and its TLS: a context for our own server, or files of certificate and key for vLLM's."""
+    """An engine's place, None outside a TEE, and its TLS: a context for our own server, or files of certificate and key
+    for vLLM's."""
 
     tee: EngineTee | None = None
     tls: ssl.SSLContext | None = None

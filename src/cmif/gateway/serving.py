@@ -164,7 +164,10 @@ def _attested(
 
 def _attestation(config: GatewayConfig, model: str) -> Attestation:
     """What an engine has to prove. Raises :class:`InputError`."""
-    from cmif.gateway.engine_attestation import EngineAttestation, read_policy  # only this lane judges evidence
+    from cmif.gateway.engine_attestation import (  # only this lane judges evidence
+        EngineAttestation,
+        read_policy,
+    )
 
     assert config.engine_policy is not None
     certificate, key = config.engine_certificate, config.engine_key
