@@ -25,6 +25,7 @@
     │   ├── DetectorError         a detector failed; the request is refused, not let through
     │   ├── BudgetExhaustedError  the ledger refuses the charge
     │   ├── CoverError            a covered conversation cannot go on without telling the true variant
+    │   ├── LaneError             a conversation cannot go on with an engine that is trusted less (HTTP 403)
     │   ├── LedgerError           the ledger cannot be read or written (HTTP 503)
     │   └── MechanismError        parameters under which no guarantee holds
     ├── EngineError           the engine side failed
@@ -148,6 +149,10 @@ class BudgetExhaustedError(PrivacyError):
 
 class CoverError(PrivacyError):
     code = "cover"
+
+
+class LaneError(PrivacyError):
+    code = "lane"
 
 
 class LedgerError(PrivacyError):

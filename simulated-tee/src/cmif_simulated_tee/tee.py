@@ -17,7 +17,7 @@ from cmif_simulated_tee.harden import forbid_dumps, secret_memory
 LABEL = "SIMULATED (not a TEE: protects nothing)"
 KEY_VARIABLE = "CMIF_SIMULATED_TEE_KEY"
 _SIGNED = b"cmif-simulated-tee/1\0"
-_MEASURED = ("attest", "enclave", "gateway", "privacy", "wire", "errors.py", "types.py", "__init__.py")
+_MEASURED = ("attest", "enclave", "engine", "gateway", "privacy", "wire", "errors.py", "types.py", "__init__.py")
 _KEY_BYTES = 32
 
 

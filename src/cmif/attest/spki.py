@@ -1,13 +1,14 @@
-"""TLS pinned by public key: a context that finishes a handshake only with a key that a grant names.
+"""TLS pinned by public key: a context that finishes a handshake only with a key that a grant or a statement names.
 
-Certificate authorities play no part: the pins come from the provider's signed grant, names and dates say nothing.
+Certificate authorities play no part: the pins come from the provider's signed grant or from evidence; names and dates
+say nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from cryptography import x509
@@ -45,28 +46,36 @@ def pinned_context(pins: Collection[str]) -> ssl.SSLContext:
     ``pins`` are SHA-256 hashes (hex) of SubjectPublicKeyInfo, read anew at each handshake; none means that every
     handshake fails.
     """
+    return checked_context(lambda der: require_pinned(der, pins))
 
-    def check(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
+
+def checked_context(check: Callable[[bytes | None], None]) -> ssl.SSLContext:
+    """A TLS 1.3 client context whose handshake ends with ``check`` of the peer's certificate (DER).
+
+    An :class:`AttestationError` or `ValueError` of it fails the handshake before anything is sent.
+    """
+
+    def checked(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
         try:
-            require_pinned(connection.getpeercert(binary_form=True), pins)
+            check(connection.getpeercert(binary_form=True))
         except (AttestationError, ValueError):
-            raise WrongKeyError("the engine's TLS key is not pinned by the grant") from None
+            raise WrongKeyError("the engine's TLS key is not pinned") from None
 
-    class PinnedObject(ssl.SSLObject):
+    class CheckedObject(ssl.SSLObject):
         def do_handshake(self) -> None:
             super().do_handshake()
-            check(self)
+            checked(self)
 
-    class PinnedSocket(ssl.SSLSocket):
+    class CheckedSocket(ssl.SSLSocket):
         def do_handshake(self, block: bool = False) -> None:
             super().do_handshake(block)
-            check(self)
+            checked(self)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     shaped: Any = context
-    shaped.sslobject_class = PinnedObject
-    shaped.sslsocket_class = PinnedSocket
+    shaped.sslobject_class = CheckedObject
+    shaped.sslsocket_class = CheckedSocket
     return context

@@ -12,8 +12,9 @@ _LABEL = "cmif-statement/1"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the evidence vouches for: configuration digest (hex), bundle id (hex), and SHA-256 (hex) of the TLS public
-    key that the gateway made for itself, or "" where it serves without TLS of its own."""
+    """What the evidence vouches for: configuration digest (hex), bundle id (hex; an engine's: the digest that both
+    halves of its split share), and SHA-256 (hex) of the TLS public key that the gateway or engine made for itself, or
+    "" where it serves without TLS of its own."""
 
     config: str
     bundle: str

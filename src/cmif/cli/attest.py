@@ -202,6 +202,19 @@ def config_digest(
     typer.echo(asked.digest().hex())
 
 
+@app.command("engine-digest")
+def engine_digest(
+    vllm_arguments: Annotated[
+        list[str] | None, typer.Argument(help="With vLLM, after `--`: the arguments that it is given.")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="The engine's backend.")] = "transformers",
+) -> None:
+    """Print the digest of an engine's settings (`cmif serve --tee`), for `config_digests` in `--engine-policy`."""
+    from cmif.engine.attested import engine_config
+
+    typer.echo(engine_config(backend, vllm_arguments or ()).hex())
+
+
 @app.command()
 def spki(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.")]) -> None:
     """Print the SHA-256 of a certificate's public key, as grants and statements pin it."""

@@ -91,6 +91,16 @@ def gateway(
         typer.Option(help="Certificate (PEM) that the engine asks of its clients; with --engine-key."),
     ] = None,
     engine_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    engine_policy: Annotated[
+        Path | None,
+        typer.Option(help="Appraisal policy (TOML): the engine must prove that it runs in a TEE that this accepts."),
+    ] = None,
+    allow_simulated: Annotated[
+        bool,
+        typer.Option(
+            "--allow-simulated", help="Development: let an --engine-policy that names the simulated TEE accept it."
+        ),
+    ] = False,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="A site whose pages may use this gateway, https://app.example.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cmif.attest.evidence import TeeKind
 from cmif.cli.options import Format, Host, Level, Port, default_split
 from cmif.gateway.logs import LogFormat, LogLevel, configure
 
@@ -34,16 +35,40 @@ def serve(
         Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    tee: Annotated[
+        TeeKind | None,
+        typer.Option(help="In a TEE: its kind. TLS with a key made here, which GET /attestation binds."),
+    ] = None,
+    collateral: Annotated[
+        Path | None, typer.Option(help="With --tee sgx or tdx: Intel's signed collateral.")
+    ] = None,
+    chain: Annotated[
+        list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
+    ] = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
+    from cmif.cli.engine_tee import InTee, in_tee
+    from cmif.listen import tls_from_files
+
+    inside = InTee()
+    if tee is not None:
+        given = (tls_certificate, tls_key)
+        inside = in_tee(tee, host, backend.value, vllm_arguments or (), collateral, chain or (), given)
+        tls_certificate, tls_key = inside.certificate, inside.key
     served = body or default_split("server") / "server"
     if backend is Backend.VLLM:
         from cmif.engine.vllm_serve import serve as serve_vllm
 
         serve_vllm(
-            served, host=host, port=port, certificate=tls_certificate, key=tls_key, extra=vllm_arguments or ()
+            served,
+            host=host,
+            port=port,
+            certificate=tls_certificate,
+            key=tls_key,
+            extra=vllm_arguments or (),
+            tee=inside.tee,
         )
     # Threads that spin while they wait stop whatever else the machine does, other engines included.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -53,4 +78,5 @@ def serve(
 
     configure(log_format, log_level)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    serve_body(served, host=host, port=port, device=device, certificate=tls_certificate, key=tls_key)
+    tls = inside.tls or tls_from_files(tls_certificate, tls_key)
+    serve_body(served, host=host, port=port, device=device, tls=tls, tee=inside.tee)

@@ -16,6 +16,11 @@ Two rules keep what it protects:
    (:meth:`Conversation.originals`, searched by :class:`~cmif.enclave.finder.Finder`), and a text that was sent once
    is sent the same way again.
 
+Under a level that is relaxed for an attested engine there is a memory of its own: what went to such an engine is
+nothing that another one has seen. A conversation that such an engine answered goes on with no other
+(:class:`LaneError`): its answers are made of originals, in forms that no detector knows, should somebody have asked it
+for that.
+
 What an ADAPTIVE engine, which chooses its answers to learn from the next request, can learn of a value beyond the
 sanitised texts themselves: nothing from an answer that comes back whole, trimmed, cut, re-wrapped, sorted or without
 its markup, since what it receives is a function of what it wrote and of what the client kept. An engine that writes
@@ -38,6 +43,7 @@ from cmif.enclave.memo import Entry, MemoCipher, Payer, Row, Store
 from cmif.enclave.originals import Original
 from cmif.enclave.quote import Answer, edited, plain, quoted
 from cmif.enclave.segment import Segment
+from cmif.errors import LaneError
 from cmif.types import Kind, Piece
 
 _NODES = 4096
@@ -53,6 +59,8 @@ _FORKS = 256
 _ENTITIES = frozenset(kind.value for kind in Kind) - {Kind.WORD.value}
 _CALL = re.compile(r"\.tool_calls\[\d+\]\.id$|\.tool_call_id$")
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
+
+_ROOT, _RELAXED = b"root", b"relaxed root"
 
 Name = tuple[str, str]
 """What a draw is known by: its kind (or class of word) and the value that all its spellings share."""
@@ -105,27 +113,31 @@ class _Node:
 
 
 class Conversations:
-    """Every conversation of one enclave. ``key`` (32 bytes) never leaves it. Safe to share between threads."""
+    """Every conversation of one enclave. ``key`` (32 bytes) never leaves it. Safe to share between threads.
 
-    def __init__(self, key: bytes, store: Store) -> None:
+    ``relaxed``: those with an attested engine, under a level for such engines only.
+    """
+
+    def __init__(self, key: bytes, store: Store, *, relaxed: bool = False) -> None:
         self._cipher = MemoCipher(key)
         self._store = store
+        self.relaxed = relaxed
         self._open: OrderedDict[bytes, _Node] = OrderedDict()
         self._lock = Lock()
 
     def open(self, who: Who, segments: Sequence[Segment]) -> Conversation:
-        """The conversation that these texts of a request belong to, with all it remembers."""
+        """The conversation that these texts of a request belong to, with all it remembers.
+
+        Raises :class:`LaneError` for one that an engine answered under a level that holds for attested ones only,
+        where this is no such engine.
+        """
         cipher = self._cipher
         user = "" if who.user is None else cipher.name(b"user", who.tenant, who.user).hex()
-        root = cipher.name(b"root", who.tenant, user)
+        root = cipher.name(_RELAXED if self.relaxed else _ROOT, who.tenant, user)
         messages = _messages(segments)
-        if who.conversation is not None:
-            path = [cipher.name(root, "named", who.conversation)]
-            turns = dict.fromkeys(range(len(messages)), path[0])
-            nodes = self._recall(path)
-        else:
-            path, turns = self._walk(root, messages)
-            nodes = self._recall(path)
+        path, turns = self._walk(root, messages, who.conversation)
+        nodes = self._recall(path)
+        if who.conversation is None:
             lost = list(self._lost(root, messages, turns, nodes))
             if lost:  # earlier messages were edited or dropped: later ones know where they belong
                 led = [_longest(found.paths) for found in self._recall(dict.fromkeys(lost)).values()]
@@ -140,6 +152,8 @@ class Conversations:
 
         forks: list[bytes] = []
         found = view()
+        if not self.relaxed:
+            self._require_own(cipher.name(_RELAXED, who.tenant, user), who.conversation, messages, found)
         reached = found.recognised()
         while reached and len(forks) < _FORKS:
             reached = [n for node in reached for n in nodes[node].next if n not in nodes]
@@ -147,8 +161,40 @@ class Conversations:
             forks += reached
         return view() if forks else found
 
-    def _walk(self, root: bytes, messages: Sequence[_Message]) -> tuple[list[bytes], dict[int, bytes]]:
-        """The path of a request's client-side messages, and for every message the node it belongs to."""
+    def _require_own(
+        self, relaxed: bytes, name: str | None, messages: Sequence[_Message], found: Conversation
+    ) -> None:
+        """Raises :class:`LaneError` if an answer in the history, which ``found`` does not know as this lane's, may be
+        of an engine that was told originals: one that answered here, or that gave this very text or call anywhere.
+        """
+        strange = found.strange()
+        if not strange:
+            return
+        path, turns = self._walk(relaxed, messages, name)
+        given = [self._given(relaxed, text) for m in strange for text in _given(messages[m])]
+        nodes = self._recall(dict.fromkeys([*path, *given]))
+        for m in strange:
+            message = messages[m]
+            if message.role == "prompt":  # what follows the line that was answered
+                lines = message.steps()
+                after = {node: plain("\n".join(lines[i + 1 :])) for i, node in enumerate(path)}
+            else:
+                after = {turns[m]: ""}
+            for node, said in after.items():
+                answers = [a.plain for texts in nodes[node].answers.values() for a in texts]
+                if any(a and a in said for a in answers) if message.role == "prompt" else answers:
+                    raise _other_lane()
+        if any(nodes[node].paths for node in given):
+            raise _other_lane()
+
+    def _walk(
+        self, root: bytes, messages: Sequence[_Message], name: str | None
+    ) -> tuple[list[bytes], dict[int, bytes]]:
+        """The path of a request's client-side messages, and for every message the node it belongs to. A conversation
+        with a ``name`` has one node."""
+        if name is not None:
+            only = self._cipher.name(root, "named", name)
+            return [only], dict.fromkeys(range(len(messages)), only)
         path: list[bytes] = []
         turns: dict[int, bytes] = {}
         for m, message in enumerate(messages):
@@ -187,6 +233,10 @@ class Conversations:
 
     def _call_of(self, root: bytes, call: str) -> bytes:
         return self._cipher.name(root, "call", call)
+
+    def _given(self, root: bytes, text: str) -> bytes:
+        """The name of an answer, or of a call's id, whatever was asked."""
+        return self._cipher.name(root, "given", plain(text))
 
     def _recall(self, wanted: Iterable[bytes]) -> dict[bytes, _Node]:
         wanted = list(wanted)
@@ -404,6 +454,17 @@ class Conversation:
         key = self._of._cipher.name(self.before, "next", self.turn.hex())
         return {key: (self.before, {"next": self.turn.hex()}, 0.0)}
 
+    def strange(self) -> list[int]:
+        """Places of the messages that hold an engine's answer, if any, which is not known here: those of its role with
+        a text that it did not write, and a completion's prompt.
+        """
+        return [
+            m
+            for m, message in enumerate(self._messages)
+            if message.role == "prompt"
+            or (m in self._quotes and {s.path for s in message.segments if s.text.strip()} - self._quotes[m].keys())
+        ]
+
     def protects(self, message: _Message) -> bool:
         """Whether something of a message of this request is sent as a surrogate."""
         return any(segment.path in self._private for segment in message.segments)
@@ -471,6 +532,8 @@ class Response:
         if asked and (self._restored or len(text.split()) >= _PAIR or conversation.protects(asked)):
             leads.append(of._pair_of(root, asked.text, text))
         steps = [step.hex() for step in path]
+        if of.relaxed:
+            leads += [of._given(root, given) for given in (*calls, *_telling(text))]
         for node in (*leads, *(of._call_of(root, call) for call in calls)):
             entries[of._cipher.name(node, "path", *steps)] = (node, {"path": steps}, 0.0)
         self._commit(entries)
@@ -529,6 +592,23 @@ def _messages(segments: Sequence[Segment]) -> list[_Message]:
         if m is not None:
             found.setdefault(m, []).append(segment)
     return [_Message(found[m][0].role, tuple(found[m])) if m in found else _Message("", ()) for m in _filled(found)]
+
+
+def _given(message: _Message) -> list[str]:
+    """What may name an answer alone: its ids of calls, and its texts that nobody else can have got by chance."""
+    texts = [s.text for s in message.segments]
+    return [s.text for s in message.segments if _CALL.search(s.path)] + [t for text in texts for t in _telling(text)]
+
+
+def _telling(text: str) -> list[str]:
+    return [text] if len(text.split()) >= _PAIR else []
+
+
+def _other_lane() -> LaneError:
+    return LaneError(
+        "This conversation holds an answer of an attested engine, which was told more than this one may be.",
+        hint="Begin a new conversation, or leave out its answers.",
+    )
 
 
 def _filled(found: Mapping[int, object]) -> range:

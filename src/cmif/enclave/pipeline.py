@@ -74,6 +74,8 @@ class Pipeline:
     """The enclave's work on one bundle under one policy.
 
     ``key`` (32 bytes) is the enclave's own; ``rows_for`` replaces the plain row look-up, say by an oblivious one.
+    ``attested``: the engine's attestation is required before anything leaves, so that the policy's level for such
+    engines holds (:attr:`policy` is then that one).
     """
 
     def __init__(
@@ -84,12 +86,15 @@ class Pipeline:
         store: Store,
         key: bytes,
         rows_for: Embed = embed,
+        *,
+        attested: bool = False,
     ) -> None:
         self.bundle = bundle
-        self.policy = policy
+        relaxed = attested and policy.attested is not None
+        self.policy = policy = policy.towards_attested() if relaxed else policy
         self._drafts = Drafts(policy, tuple(detectors), bundle.table)
         self._covers = Covers(policy.cover.k, policy.cover.words) if policy.cover else None
-        self._conversations = Conversations(key, store)
+        self._conversations = Conversations(key, store, relaxed=relaxed)
         self._rows_for = rows_for
         self._drafts.detect(Segment(_WARM, "user", ""), ())
 
@@ -109,7 +114,7 @@ class Pipeline:
 
         When this returns, every new draw is remembered and charged durably. Raises :class:`ContextLengthError` if
         prompt and ``max_tokens`` do not fit, :class:`DetectorError`, :class:`BudgetExhaustedError`,
-        :class:`CoverError`, :class:`UnsupportedContentError`; then nothing was charged.
+        :class:`CoverError`, :class:`LaneError`, :class:`UnsupportedContentError`; then nothing was charged.
         """
         with step("recall"):
             texts = segments(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
@@ -53,7 +53,8 @@ class PrivacyPolicy:
     ``user_budget`` (an end user of a tenant) and ``conversation_budget`` the epsilon each may spend in all, ``None``
     for no bound; ``hosts`` to whose URLs originals may be restored, none by default; ``relations`` what surrogates
     keep of how their originals relate (see :mod:`cmif.enclave.surrogates`), all by default; ``cover`` cover requests
-    for few sensitive words, none by default.
+    for few sensitive words, none by default; ``attested`` the level instead of ``level`` while the engine's attestation
+    holds, at most as strict, ``None`` for the same.
     """
 
     level: Level = Level.SENSITIVE
@@ -67,6 +68,7 @@ class PrivacyPolicy:
     user_budget: float | None = None
     conversation_budget: float | None = None
     cover: Cover | None = None
+    attested: Level | None = None
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> PrivacyPolicy:
@@ -77,16 +79,17 @@ class PrivacyPolicy:
             raise InputError(
                 f"Unknown policy key {unknown[0]!r}.", hint=f"Known keys: {', '.join(sorted(known))}."
             )
-        try:
-            level = Level(raw.get("level", Level.SENSITIVE))
-        except ValueError:
-            raise InputError(
-                "Policy key 'level' has an unknown value.", hint=f"One of: {', '.join(Level)}."
-            ) from None
+        level = _level("level", raw.get("level", Level.SENSITIVE))
         public = raw.get("public", "keep")
         if public not in ("keep", "protect"):
             raise InputError("Policy key 'public' has an unknown value.", hint='One of: "keep", "protect".')
         values: dict[str, Any] = {"level": level, "public": public}
+        if raw.get("attested") is not None:
+            values["attested"] = _level("attested", raw["attested"])
+            if _STRICTNESS.index(values["attested"]) > _STRICTNESS.index(level):
+                raise InputError(
+                    "Policy key 'attested' is stricter than 'level': an attested engine would be told less than others."
+                )
         for name in ("words", "private", "detectors", "hosts"):
             entries = raw.get(name, [])
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
@@ -122,6 +125,13 @@ class PrivacyPolicy:
         """The policy of a level's name with every other key at its default."""
         return cls.parse({"level": name})
 
+    def towards_attested(self) -> PrivacyPolicy:
+        """The policy for an engine whose attestation holds."""
+        if self.attested is None:
+            return self
+        covers = self.attested is Level.SENSITIVE
+        return replace(self, level=self.attested, attested=None, cover=self.cover if covers else None)
+
     @property
     def entities(self) -> bool:
         return self.level is not Level.OFF
@@ -141,6 +151,16 @@ class PrivacyPolicy:
     @property
     def stopwords(self) -> bool:
         return self.level is Level.ALL
+
+
+_STRICTNESS = tuple(Level)
+
+
+def _level(key: str, value: object) -> Level:
+    try:
+        return Level(str(value))
+    except ValueError:
+        raise InputError(f"Policy key {key!r} has an unknown value.", hint=f"One of: {', '.join(Level)}.") from None
 
 
 def detectors_for(policy: PrivacyPolicy) -> tuple[Detector, ...]:

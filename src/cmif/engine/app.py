@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from cmif.engine.attested import EngineTee
 from cmif.engine.engine import Engine, EventStream
 from cmif.engine.validate import validate
 from cmif.engine.variants import generate
@@ -32,7 +34,7 @@ from cmif.errors import (
     UnknownRowsError,
     WireError,
 )
-from cmif.listen import bind, run, tls_from_files
+from cmif.listen import bind, run
 from cmif.wire.events import CONTENT_TYPE as EVENTS_TYPE
 from cmif.wire.events import DoneEvent, ErrorEvent, encode_event
 from cmif.wire.frame import CODECS, CONTENT_TYPE, Limits
@@ -50,8 +52,11 @@ def limits_of(engine: Engine) -> Limits:
     return Limits(info.hidden, info.context, min(info.context * (2 * info.hidden + 8) + (1 << 16), 256 << 20))
 
 
-def make_app(engine: Engine, *, sessions: SessionStore | None = None) -> Starlette:
-    """`POST /v1/generate`, `GET /v1/engine` and `GET /healthz` over ``engine``, which is closed with the app."""
+def make_app(
+    engine: Engine, *, sessions: SessionStore | None = None, tee: EngineTee | None = None
+) -> Starlette:
+    """`POST /v1/generate`, `GET /v1/engine` and `GET /healthz` over ``engine``, which is closed with the app; in a TEE
+    also `GET /attestation`."""
     front = _Front(engine, SessionStore() if sessions is None else sessions)
 
     @contextlib.asynccontextmanager
@@ -63,6 +68,7 @@ def make_app(engine: Engine, *, sessions: SessionStore | None = None) -> Starlet
         Route("/v1/generate", front.generate, methods=["POST"]),
         Route("/v1/engine", front.describe, methods=["GET"]),
         Route("/healthz", front.health, methods=["GET"]),
+        *([tee.route(engine.info.model)] if tee else []),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 
@@ -219,20 +225,18 @@ def serve_engine(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    certificate: Path | None = None,
-    key: Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    tee: EngineTee | None = None,
 ) -> None:
-    """Serve what ``load`` makes until SIGINT or SIGTERM. Port 0 takes a free one. With ``certificate`` and ``key``
-    (PEM), over TLS.
+    """Serve what ``load`` makes until SIGINT or SIGTERM. Port 0 takes a free one.
 
     Prints one JSON line when it accepts requests: ``{"ready": true, "url": ..., "model": ...}``. Raises
-    :class:`InputError` when the address is taken or the certificate does not fit its key, before anything is loaded.
+    :class:`InputError` when the address is taken, before anything is loaded.
     """
-    tls = tls_from_files(certificate, key)
     with bind(host, port) as bound:
         engine = load()
-        told = {"model": engine.info.model}
-        run(make_app(engine), bound, told, tls=tls, timeout_graceful_shutdown=5, timeout_keep_alive=75)
+        told = {"model": engine.info.model, **(tee.told() if tee else {})}
+        run(make_app(engine, tee=tee), bound, told, tls=tls, timeout_graceful_shutdown=5, timeout_keep_alive=75)
 
 
 def serve(
@@ -242,8 +246,8 @@ def serve(
     port: int = 0,
     device: str | None = None,
     max_batch: int = 16,
-    certificate: Path | None = None,
-    key: Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    tee: EngineTee | None = None,
 ) -> None:
     """`cmif serve`: verify ``body``, load it into the transformers engine, serve it. ``device`` None: a GPU if any.
 
@@ -258,6 +262,6 @@ def serve(
         lambda: TransformersEngine.load(body, device=chosen, max_batch=max_batch),
         host=host,
         port=port,
-        certificate=certificate,
-        key=key,
+        tls=tls,
+        tee=tee,
     )

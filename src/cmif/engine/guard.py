@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cmif.engine.app import make_app
+from cmif.engine.attested import EngineTee
 from cmif.engine.body import Body, load_body
 from cmif.engine.completions import CompletionsEngine
 from cmif.engine.vllm_version import require_vllm
@@ -32,7 +33,10 @@ log = logging.getLogger("cmif.engine")
 READY = "CMIF_VLLM_READY"
 """Where to say that the server answers: "pid fd url". For `vllm_serve.py`, which sets it."""
 
-_OURS = ("/v1/generate", "/v1/engine")
+TEE = "CMIF_VLLM_TEE"
+"""In a TEE: how its evidence is made and what it binds, as `vllm_serve.py` sets it."""
+
+_OURS = ("/v1/generate", "/v1/engine", "/attestation")
 _OPEN = {"/healthz": "/health", "/health": "/health", "/metrics": "/metrics"}
 
 
@@ -93,9 +97,10 @@ class Guard:
         check_model(body, model)
         info = replace(body.info, context=min(body.info.context, model.max_model_len))
         self._engine = CompletionsEngine(self._app, server, info, batch=scheduler.max_num_seqs)
-        self._front = make_app(self._engine)
+        tee = EngineTee.parse(os.environ[TEE]) if TEE in os.environ else None
+        self._front = make_app(self._engine, tee=tee)
         log.info("serving model %s on vLLM %s", info.model[:12], installed)
-        self._announce = asyncio.create_task(announce(info.model))
+        self._announce = asyncio.create_task(announce({"model": info.model, **(tee.told() if tee else {})}))
 
 
 def check_arguments(args: Any) -> None:
@@ -122,8 +127,8 @@ def check_model(body: Body, model: Any) -> None:
         raise BundleError("The server body's sizes are not those of its config.json.")
 
 
-async def announce(model: str) -> None:
-    """Once the server accepts connections, the ready line of `cmif serve` where :data:`READY` says."""
+async def announce(told: dict[str, str]) -> None:
+    """Once the server accepts connections, the ready line of `cmif serve`, with ``told``, where :data:`READY` says."""
     pid, _, rest = os.environ.get(READY, "").partition(" ")
     if pid != str(os.getpid()):
         return  # nobody asked, or this is one of several API server processes
@@ -136,7 +141,7 @@ async def announce(model: str) -> None:
         except OSError:
             await asyncio.sleep(0.02)
     writer.close()
-    line = json.dumps({"ready": True, "url": url, "model": model})
+    line = json.dumps({"ready": True, "url": url, **told})
     with os.fdopen(int(number), "w") as out:
         out.write(line + "\n")
 

@@ -21,6 +21,7 @@ from cmif.engine.streams import Put, Streams, TaskStream
 from cmif.engine.vllm_requests import Outputs, cache_salt, prompt_tensor
 from cmif.engine.vllm_version import is_cpu_build, require_vllm
 from cmif.errors import SchemaError
+from cmif.listen import tls_from_files
 from cmif.types import Sampling
 from cmif.wire.events import TokenLogprobs
 from cmif.wire.frame import Frame, IdsFrame
@@ -122,5 +123,5 @@ def serve_in_process(
     """Serve ``body`` by :class:`VllmEngine` until SIGINT or SIGTERM, as `app.serve` does. ``options``: see
     :meth:`VllmEngine.load`."""
     serve_engine(
-        lambda: VllmEngine.load(body, **options), host=host, port=port, certificate=certificate, key=key
+        lambda: VllmEngine.load(body, **options), host=host, port=port, tls=tls_from_files(certificate, key)
     )

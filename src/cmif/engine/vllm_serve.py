@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from cmif.engine.attested import EngineTee
 from cmif.engine.body import Body, load_body
-from cmif.engine.guard import READY
+from cmif.engine.guard import READY, TEE
 from cmif.engine.vllm_version import is_cpu_build, require_vllm
 from cmif.errors import InputError
 
@@ -31,9 +32,11 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     extra: Sequence[str] = (),
+    tee: EngineTee | None = None,
 ) -> NoReturn:
     """Verify ``body`` and replace this process by `vllm serve` with the guard. ``extra`` goes to vLLM as it is, such as
-    ``("--tensor-parallel-size", "4")``. Port 0 takes a free one.
+    ``("--tensor-parallel-size", "4")``. Port 0 takes a free one. ``tee``: where this runs, which the guard then states;
+    ``certificate`` and ``key`` are then of the key made here.
 
     vLLM logs to standard error; standard output gets the one JSON line that `app.serve_engine` prints, when the server
     answers (with several API server processes: none). SIGTERM ends it and its children; SIGKILL orphans them. Raises
@@ -50,6 +53,9 @@ def serve(
     os.dup2(2, 1)
     os.set_inheritable(out, True)
     environment = {**settings(installed), READY: f"{os.getpid()} {out} {scheme}://{name}:{port}"}
+    environment.pop(TEE, None)
+    if tee is not None:
+        environment[TEE] = tee.text()
     run = [sys.executable, "-m", "vllm.entrypoints.cli.main", *command]
     os.execve(sys.executable, run, environment)  # noqa: S606
 

@@ -114,7 +114,7 @@ class Gateway:
         async def guarded(request: HttpRequest) -> Response:
             note = current()
             try:
-                reasons = self._ready()
+                reasons = (*self._ready(), *self.upstream.reasons())
                 if reasons:
                     raise NotReadyError("This gateway is not ready.", hint="; ".join(reasons))
                 with self._ledger.watched():
@@ -155,6 +155,8 @@ class Gateway:
         note = current()
         note.prompt_tokens, note.epsilon = exchange.sent_tokens, sum(p.epsilon for p in prepared)
         headers = {"x-cmif-epsilon": f"{note.epsilon:g}", **self._guarantee(prepared)}
+        if self.upstream.tee:
+            headers["x-cmif-engine-tee"] = self.upstream.tee
         if request.dropped:
             headers["x-cmif-dropped"] = ", ".join(name for name in request.dropped if _NAME.fullmatch(name))
         explain = http.headers.get("x-cmif-explain") == "1"
@@ -258,9 +260,11 @@ class Gateway:
         }
 
     async def _readyz(self, _request: HttpRequest) -> Response:
-        reasons = [*self._ready(), *self._ledger.reasons()]
+        closed = self.upstream.reasons()
+        reasons = [*self._ready(), *closed, *self._ledger.reasons()]
         try:
-            await self.upstream.describe()
+            if not closed:
+                await self.upstream.describe()
         except CmifError as error:
             reasons.append(str(error))
         table = self.pipeline.bundle.table
@@ -268,6 +272,7 @@ class Gateway:
             "ready": not reasons,
             "reasons": reasons,
             "lane": self.upstream.lane,
+            **({"engine_tee": self.upstream.tee} if self.upstream.tee else {}),
             "table": {"k": table.k, "eps_in": table.eps_in, "eps_out": table.eps_out},
         }
         return JSONResponse(told, status_code=503 if reasons else 200)

@@ -95,6 +95,8 @@ class GatewayConfig:
     engine_ca: Path | None = None
     engine_certificate: Path | None = None
     engine_key: Path | None = None
+    engine_policy: Path | None = None
+    allow_simulated: bool = False
     cors_origin: tuple[str, ...] = ()
     name: str | None = None
     alias: tuple[str, ...] = ()
@@ -112,12 +114,26 @@ class GatewayConfig:
             self._require_inside()
         if (self.engine_ca or self.engine_certificate or self.engine_key) and not self.engine.startswith("https://"):
             raise InputError("--engine-ca and --engine-certificate are for an https:// engine.")
+        if self.engine_policy is not None:
+            self._require_attestable()
+        elif self.allow_simulated:
+            raise InputError("--allow-simulated is for --engine-policy.")
         if self.upstream is Lane.TEXT and self.upstream_model is None:
             raise InputError("--upstream text needs --upstream-model, the API's name for its model.")
         if self.upstream is not Lane.TEXT and (self.upstream_model is not None or self.upstream_key is not None):
             raise InputError("--upstream-model and --upstream-key are for --upstream text.")
         if self.otlp is not None and not self.otlp.startswith(("http://", "https://")):
             raise InputError("--otlp must be http(s)://host:port.")
+
+    def _require_attestable(self) -> None:
+        if self.sealed is not None:
+            raise InputError("With --sealed the provider's grant says which engine there is, not --engine-policy.")
+        if self.upstream is Lane.TEXT:
+            raise InputError("--engine-policy is for engines: a text API gives no evidence.")
+        if self.engine_ca is not None:
+            raise InputError("With --engine-policy the engine's evidence says which TLS key it has, not --engine-ca.")
+        if not self.engine.startswith("https://"):
+            raise InputError("--engine-policy is for an https:// engine: its evidence binds its TLS key.")
 
     def _require_outside(self) -> None:
         if self.tls_name:
@@ -179,6 +195,8 @@ NOT_IN_DIGEST: Mapping[str, str] = {
     "engine_ca": "refused by a sealed start",
     "engine_certificate": "refused by a sealed start",
     "engine_key": "refused by a sealed start",
+    "engine_policy": "refused by a sealed start",
+    "allow_simulated": "refused by a sealed start",
     "cors_origin": "a page gets no more than a programme on the same machine, and needs the same key",
     "name": "what the model is called",
     "alias": "what the model is called",

@@ -20,6 +20,7 @@ from cmif.errors import (
     EngineUnavailableError,
     GrantLimitError,
     InputError,
+    LaneError,
     LedgerError,
     NotFoundError,
     NotReadyError,
@@ -131,7 +132,7 @@ def error_response(error: CmifError) -> JSONResponse:
             status = 404
         case InputError():
             status = 400
-        case BudgetExhaustedError() | CoverError():
+        case BudgetExhaustedError() | CoverError() | LaneError():
             status, headers = 403, {"x-should-retry": "false"}
         case NotReadyError() | LedgerError():
             status, headers = 503, {"retry-after": "5"}

@@ -36,7 +36,7 @@ from cmif.gateway.start import AttestedGateway, Terms, Unsealed
 from cmif.gateway.state import opened
 from cmif.gateway.tenants import Anyone, FileTenants, LedgerTenants, Tenants
 from cmif.gateway.text_api import TextApi, read_key
-from cmif.gateway.upstream import Upstream, engine_context
+from cmif.gateway.upstream import Attestation, Upstream, engine_context
 from cmif.listen import bind, run, tls_from_files
 
 if TYPE_CHECKING:
@@ -75,13 +75,16 @@ def application(
     """
     rows_for = oblivious(bundle.rows) if config.oblivious else embed
     policy = config.policy
-    pipeline = Pipeline(bundle, policy, detectors_for(policy), around.ledger, key, rows_for)
+    attested = config.engine_policy is not None
+    pipeline = Pipeline(bundle, policy, detectors_for(policy), around.ledger, key, rows_for, attested=attested)
     upstream: Upstream | TextApi
     if config.upstream is Lane.TEXT:
         api_key = read_key(config.upstream_key)
         upstream = TextApi(config.engine, config.upstream_model or "", bundle.tokeniser, api_key, tls)
     else:
-        upstream = Upstream(config.engine, bundle.manifest.model, bundle.manifest.vocab, config.wire, tls)
+        model, vocab = bundle.manifest.model, bundle.manifest.vocab
+        attestation = _attestation(config, model) if attested else None
+        upstream = Upstream(config.engine, model, vocab, config.wire, tls, attestation=attestation)
     upstream.metrics.watch(around.ledger)
     if around.spans is not None:
         upstream.metrics.tell(around.spans)
@@ -157,6 +160,20 @@ def _attested(
     if config.tee is TeeKind.SIMULATED:
         told["warning"] = LABEL
     return AttestedGateway(terms, build), tls, told
+
+
+def _attestation(config: GatewayConfig, model: str) -> Attestation:
+    """What an engine has to prove. Raises :class:`InputError`."""
+    from cmif.gateway.engine_attestation import (  # only this lane judges evidence
+        EngineAttestation,
+        read_policy,
+    )
+
+    assert config.engine_policy is not None
+    certificate, key = config.engine_certificate, config.engine_key
+    client = (certificate, key) if certificate and key else None
+    policy = read_policy(config.engine_policy)
+    return EngineAttestation(config.engine, model, policy, allow_simulated=config.allow_simulated, client=client)
 
 
 def _enclave_key(made: Producer) -> bytes:

@@ -30,13 +30,13 @@ from cmif.attest.evidence import TeeKind
 from cmif.attest.messages import Grant
 from cmif.attest.prove.exchange import Lease, Released, Want
 from cmif.attest.prove.produce import Producer
+from cmif.attest.prove.route import attestation_route
 from cmif.attest.sealed import SealedHeader, open_sealed
 from cmif.attest.simulated import LABEL
 from cmif.attest.spki import pinned_context
 from cmif.attest.subject import Subject
 from cmif.enclave.bundle import Bundle
 from cmif.errors import AttestationError, CmifError, GrantLimitError, InputError, NotReadyError
-from cmif.gateway.attestation import attestation_route
 from cmif.gateway.http import error_response
 from cmif.gateway.obtain import TIMEOUT, check_engine, obtain
 

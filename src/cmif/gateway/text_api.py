@@ -66,7 +66,7 @@ class TextApi:
     gateway's, none of its users'. ``tokeniser`` counts, for no API has to.
     """
 
-    lane = "text-api"
+    lane, tee = "text-api", ""
 
     def __init__(
         self,
@@ -99,6 +99,10 @@ class TextApi:
     async def close(self) -> None:
         if self._http is not None:
             await self._http.close()
+
+    def reasons(self) -> tuple[str, ...]:
+        """Nothing is asked of an API before it is sent text."""
+        return ()
 
     async def describe(self) -> dict[str, int]:
         """That the API answers and lists the model. An API says nothing of what it can: schemas are tried.

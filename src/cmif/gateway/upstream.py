@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -72,13 +72,36 @@ class Sessions:
                 self._idle.popitem(last=False)
 
 
+class Pinned(Protocol):
+    """What an attested engine's frames go over: TLS that ends where its evidence says."""
+
+    @property
+    def tls(self) -> ssl.SSLContext: ...
+
+
+class Attestation(Protocol):
+    """Whether frames may be sent, and over what: :class:`~cmif.gateway.engine_attestation.EngineAttestation`."""
+
+    @property
+    def label(self) -> str: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    def reasons(self) -> tuple[str, ...]: ...
+    def require(self) -> Pinned:
+        """Raises :class:`NotReadyError`."""
+        ...
+
+    def doubt(self, accepted: Any) -> None:
+        """The engine did not finish a handshake of ``accepted``."""
+        ...
+
+
 class Upstream:
     """One engine. Open it inside a running event loop and close it there.
 
-    ``model`` and ``vocab`` are the bundle's: the digest that both halves share, and the number of token ids.
+    ``model`` and ``vocab`` are the bundle's: the digest that both halves share, and the number of token ids. With an
+    ``attestation`` a frame goes only over a connection that was made under the statement which holds as it is sent.
     """
-
-    lane = "engine"
 
     def __init__(
         self,
@@ -88,7 +111,10 @@ class Upstream:
         codec: str = "bf16+zstd",
         tls: ssl.SSLContext | None = None,
         metrics: Metrics | None = None,
+        attestation: Attestation | None = None,
     ) -> None:
+        self.lane = "engine" if attestation is None else "attested-engine"
+        self._attestation = attestation
         if base_url(url) is None:
             raise InputError("The engine's URL must be http(s)://host:port.")
         if codec not in CODECS:
@@ -108,14 +134,28 @@ class Upstream:
     async def open(self) -> None:
         """Connections are made when they are needed; a first look at the engine warns in the log if it does not fit."""
         self._http = open_session(self._tls)
+        if self._attestation is not None:
+            await self._attestation.open()
+            return
         self._first_look = asyncio.create_task(self._look())
 
     async def close(self) -> None:
         if self._first_look is not None:
             self._first_look.cancel()
             await asyncio.gather(self._first_look, return_exceptions=True)
+        if self._attestation is not None:
+            await self._attestation.close()
         if self._http is not None:
             await self._http.close()
+
+    @property
+    def tee(self) -> str:
+        """The kind of TEE that the engine has shown to be in, "" for none."""
+        return self._attestation.label if self._attestation is not None else ""
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why nothing may be sent to this engine now."""
+        return self._attestation.reasons() if self._attestation is not None else ()
 
     async def describe(self) -> dict[str, int]:
         """The sizes that the engine says it has: those of its fields that are numbers, and what it can.
@@ -123,8 +163,8 @@ class Upstream:
         Raises :class:`EngineUnavailableError`, :class:`BundleError` for an engine of another split.
         """
         try:
-            async with asyncio.timeout(DESCRIBE_S):
-                answer = await self._client.get(f"{self._url}/v1/engine", allow_redirects=False)
+            async with asyncio.timeout(DESCRIBE_S), self._attested() as tls:
+                answer = await self._client.get(f"{self._url}/v1/engine", allow_redirects=False, ssl=tls)
                 try:
                     told = await _told(answer) if answer.status == 200 else {}
                 finally:
@@ -219,12 +259,13 @@ class Upstream:
     @asynccontextmanager
     async def _answer(self, frame: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The head of the engine's answer, which must come in time; a body that was not read to its end is closed."""
-        async with asyncio.timeout(SILENCE_S + len(frame) / _UPLOAD_BYTES_S):
+        async with asyncio.timeout(SILENCE_S + len(frame) / _UPLOAD_BYTES_S), self._attested() as tls:
             answer = await self._client.post(
                 f"{self._url}/v1/generate",
                 data=frame,
                 headers={"content-type": CONTENT_TYPE},
                 allow_redirects=False,
+                ssl=tls,
             )
         try:
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
@@ -232,6 +273,22 @@ class Upstream:
             yield answer
         finally:
             answer.release()
+
+    @asynccontextmanager
+    async def _attested(self) -> AsyncGenerator[ssl.SSLContext | bool, None]:
+        """What the next request goes over. Connections are kept by context, and every statement has its own, so that
+        none is used under another statement than the one it was made under. Raises :class:`NotReadyError`.
+        """
+        if self._attestation is None:
+            yield True  # as the session was told
+            return
+        accepted = self._attestation.require()
+        try:
+            yield accepted.tls
+        except aiohttp.ClientConnectorCertificateError:
+            self._attestation.doubt(accepted)
+            self._attestation.require()
+            raise
 
     async def _refusal(self, answer: aiohttp.ClientResponse) -> CmifError:
         code = str(answer.status)

@@ -59,3 +59,19 @@ def test_cover_is_a_table_of_k_and_words() -> None:
 def test_a_cover_that_cannot_be_is_refused(raw: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="cover"):
         PrivacyPolicy.parse(raw)
+
+
+def test_a_level_for_attested_engines_changes_nothing_but_the_level() -> None:
+    policy = PrivacyPolicy.parse({"level": "sensitive", "attested": "off", "cover": {"k": 8}, "words": ["x"]})
+    assert policy.level is Level.SENSITIVE
+    relaxed = policy.towards_attested()
+    assert (relaxed.level, relaxed.cover, relaxed.words) == (Level.OFF, None, ("x",))
+    same = PrivacyPolicy.parse({"level": "sensitive", "attested": "sensitive", "cover": {"k": 8}})
+    assert same.towards_attested().cover == Cover(8)
+    assert PrivacyPolicy.named("content").towards_attested() == PrivacyPolicy.named("content")
+
+
+@pytest.mark.parametrize("raw", [{"attested": "most"}, {"level": "entities", "attested": "sensitive"}, {"attested": 1}])
+def test_a_level_for_attested_engines_is_a_level_and_not_stricter_than_the_other(raw: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        PrivacyPolicy.parse(raw)

@@ -34,13 +34,13 @@ CHANGES: dict[str, Any] = {
 REFUSED: dict[str, Any] = {
     "upstream": Lane.TEXT, "upstream_model": "m", "upstream_key": Path("/k"), "bundle": Path("/b"),
     "tls_certificate": Path("/c"), "tls_key": Path("/k"), "engine_ca": Path("/c"), "engine_certificate": Path("/c"),
-    "engine_key": Path("/k"), "ui": 0, "enclave_key": Path("/k"),
+    "engine_policy": Path("/p"), "allow_simulated": True, "engine_key": Path("/k"), "ui": 0, "enclave_key": Path("/k"),
 }  # fmt: skip
 """A value of each option that a sealed start refuses."""
 POLICIES: dict[str, Any] = {
     "level": Level.CONTENT, "public": "protect", "detectors": ("ner",), "hosts": ("h.example",),
     "relations": frozenset({Relation.GENDER}), "tenant_budget": 1.0, "user_budget": 1.0, "conversation_budget": 1.0,
-    "cover": Cover(),
+    "cover": Cover(), "attested": Level.OFF,
 }  # fmt: skip
 
 
@@ -74,6 +74,10 @@ def test_every_key_of_the_privacy_policy_but_its_own_words_is_in_the_digest(key:
         (PLAIN, {"provider": "https://p.example"}, "are for --sealed"),
         (PLAIN, {"tee": TeeKind.SNP}, "are for --sealed"),
         (PLAIN, {"engine": "http://e.example", "engine_ca": Path("/c")}, "for an https:// engine"),
+        (PLAIN, {"allow_simulated": True}, "--allow-simulated is for"),
+        (PLAIN, {"engine_policy": Path("/p"), "engine": "http://e.example"}, "https:// engine"),
+        (PLAIN, {"engine_policy": Path("/p"), "engine_ca": Path("/c")}, "not --engine-ca"),
+        (PLAIN, {"engine_policy": Path("/p"), "upstream": Lane.TEXT, "upstream_model": "m"}, "gives no evidence"),
         (PLAIN, {"upstream": Lane.TEXT}, "needs --upstream-model"),
         (PLAIN, {"upstream_key": Path("/k")}, "are for --upstream text"),
         (PLAIN, {"otlp": "collector:4318"}, "--otlp"),

@@ -18,12 +18,12 @@ from starlette.routing import Route
 from cmif.attest.evidence import Evidence, TeeKind
 from cmif.attest.messages import Grant
 from cmif.attest.prove.exchange import Lease, Released
+from cmif.attest.prove.route import attestation_route
 from cmif.attest.sealed import SealedHeader
 from cmif.attest.simulated import LABEL
 from cmif.attest.subject import Subject
 from cmif.errors import AttestationError, GrantLimitError, InputError
 from cmif.gateway import start as module
-from cmif.gateway.attestation import attestation_route
 from cmif.gateway.start import AttestedGateway, Terms, Unsealed, unseal
 from cmif.provider.seal import seal
 from tests.unit.attest.bundle import make_bundle

@@ -1,1 +1,2 @@
-"""The enclave's side: `produce` (evidence, by `nsm` on Nitro), `exchange` (a key release), `statement` (of itself)."""
+"""The enclave's side: `produce` (evidence, by `nsm` on Nitro), `exchange` (a key release), `statement` (of
+itself), which `route` serves."""

@@ -1,4 +1,4 @@
-"""A gateway's statement of itself, held against a policy and the connection it came over.
+"""A gateway's or an engine's statement of itself, held against a policy and the connection it came over.
 
 The caller sends a fresh nonce and recomputes the report data, so an old statement, another gateway's statement, or one
 for another configuration or TLS key does not fit. Nothing in the JSON is trusted beyond what the evidence binds.
@@ -38,7 +38,7 @@ def require_statement(
     subject, evidence = _parse(told)
     if tls_spki is not None and tls_spki != subject.tls_spki:
         raise AttestationError(
-            "The connection does not end in the gateway that the evidence is about.",
+            "The connection does not end in the TEE that the evidence is about.",
             check="tls_spki",
             expected=subject.tls_spki or "a TLS key made inside the TEE",
             seen=tls_spki,
@@ -72,7 +72,7 @@ def _parse(told: Any) -> tuple[Subject, Evidence]:
         )
     except (KeyError, TypeError, ValueError):
         raise AttestationError(
-            "The gateway's statement is malformed.", check="format", expected="a statement", seen=None
+            "The statement is malformed.", check="format", expected="a statement", seen=None
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`GET /attestation`: what this gateway runs in, told to anyone who asks with a nonce."""
+"""`GET /attestation`: what this gateway or engine runs in, told to anyone who asks with a nonce."""
 
 from __future__ import annotations
 
