@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cmif.gateway.bundles import open_bundle
+from cmif.gateway.ui.frontier import Frontier
 from tests.conformance.clients.test_clients import HERE, PYTHON
 from tests.conformance.scripts import obedient
 from tests.hostile.conftest import wide_split
@@ -62,7 +64,10 @@ def test_the_page_works_by_keyboard_and_axe_finds_no_fault(wide_split: Path, tmp
     assert told["status"].startswith("Turn 1 is answered: You said")
     assert told["policies"] == ["off", "entities", "sensitive", "content", "all"]
     assert told["points"] == told["drawn"] > 5, "the table says what the plot shows"
-    assert (told["own"], told["line"]) == (1, "none"), "its style is the page's own file"
+    table = open_bundle(wide_split / "client").table
+    own = Frontier.of(table.certificate.law, table.k, table.eps_in).own
+    assert told["own"] == (own is not None), "ringed where it was measured, and only there"
+    assert told["line"] == "none", "the plot's style is the page's own file"
     assert not told["scrolls sideways"]
     assert told["opened again"].startswith("This page was opened already")
     assert {p.name for p in pictures.glob("page-*.png")} >= {"page-light.png", "page-dark.png"}
