@@ -24,8 +24,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+import cmif.engine.attested as attested_module
 import cmif.engine.streams as streams_module
 import cmif.engine.vllm_version as version_module
+from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.subject import Subject
+from cmif.engine.attested import EngineTee, engine_config
 from cmif.engine.body import load_body
 from cmif.engine.completions import request_body
 from cmif.engine.guard import Guard
@@ -312,10 +316,10 @@ async def start(app: Starlette) -> tuple[dict[str, Any], Callable[[str], Awaitab
         scope = {
             "type": "http",
             "method": "GET",
-            "path": path,
+            "path": path.partition("?")[0],
+            "query_string": path.partition("?")[2].encode(),
             "headers": [],
             "asgi": {},
-            "query_string": b"",
         }
         await app(scope, receive, keep)  # type: ignore[arg-type]
         return int(answers[0]["status"])
@@ -380,3 +384,40 @@ async def test_it_does_not_start_on_an_old_vllm(
     said, _ = await start(FakeVllm(llama.path).app())
     assert said["type"] == "lifespan.startup.failed"
     assert "vllm>=0.33" in said["message"]
+
+
+async def test_in_a_tee_it_states_what_it_runs_in_and_what_vllm_is_given(
+    llama: Tiny, new_enough: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tee = EngineTee(TeeKind.SNP, engine_config("vllm", ["--seed", "1"]), "ab" * 32, chain=(tmp_path / "ark.pem",))
+    (tmp_path / "ark.pem").write_bytes(b"signed by AMD")
+    made = Producer()
+    monkeypatch.setattr(attested_module, "producer", lambda kind, **files: made.given(kind, files))
+    monkeypatch.setenv("CMIF_VLLM_TEE", tee.text())
+    said, status = await start(FakeVllm(llama.path).app())
+    assert said["type"] == "lifespan.startup.complete"
+    assert await status("/attestation") == 400  # without a nonce
+    assert await status(f"/attestation?nonce={'11' * 32}") == 200
+    assert made.files == {"collateral": None, "chain": (tmp_path / "ark.pem",)}
+    subject = Subject(tee.config.hex(), load_body(llama.path).info.model, "ab" * 32)
+    assert made.asked == [subject.report_data(bytes([0x11]) * 32)]
+
+
+class Producer:
+    def given(self, kind: TeeKind, files: dict[str, Any]) -> Producer:
+        self.kind, self.files, self.asked = kind, files, list[bytes]()
+        return self
+
+    def produce(self, report_data: bytes) -> Evidence:
+        self.asked.append(report_data)
+        return Evidence(self.kind, b"evidence")
+
+
+async def test_elsewhere_it_states_nothing(llama: Tiny, new_enough: None) -> None:
+    _, status = await start(FakeVllm(llama.path).app())
+    assert await status("/attestation") == 404
+
+
+def test_the_arguments_of_vllm_are_in_the_digest() -> None:
+    told = {engine_config("vllm", a) for a in ([], ["--seed", "1"], ["--seed", "2"], ["--seed 1"])}
+    assert len(told | {engine_config("transformers")}) == 5
