@@ -1,7 +1,7 @@
 """What privacy costs, as measured: accuracy against the strongest attack, drawn as SVG by the page's template.
 
-The numbers are `docs/results/eval-sst2-minilm.json`'s, those a page has room for, in `frontier.json` beside this file;
-a test compares the two. They are of one public task and one small classifier, not of the bundle at hand: its own K and
+The numbers are of two files of `docs/results`, ours of the first, in `frontier.json` beside this file; a test compares
+them. They are of one public task and one small classifier, not of the bundle at hand: its own K and
 epsilon are marked among them where they were measured.
 """
 
@@ -58,7 +58,7 @@ class Frontier:
     with.
     """
 
-    source: str
+    sources: tuple[str, ...]
     ours: tuple[Point, ...]
     others: tuple[Point, ...]
 
@@ -73,7 +73,7 @@ class Frontier:
 
         points = [point(row) for row in told["points"]]
         ours = sorted((p for p in points if p.name == "CMIF"), key=lambda p: p.epsilon)
-        return cls(told["source"], tuple(ours), tuple(p for p in points if p.name != "CMIF"))
+        return cls(tuple(told["sources"]), tuple(ours), tuple(p for p in points if p.name != "CMIF"))
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
