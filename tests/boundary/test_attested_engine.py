@@ -35,6 +35,7 @@ def asked(url: str, messages: list[dict[str, Any]]) -> tuple[int, Any, dict[str,
         return error.code, json.loads(error.read()), dict(error.headers)
 
 
+@pytest.mark.slow
 def test_an_engine_in_a_simulated_tee_from_its_start_to_a_relaxed_answer(tiny_split: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -299,6 +299,7 @@ def test_a_gateway_that_is_refused_never_becomes_ready(
         assert get(f"{gateway['url']}/readyz")[0] == 503
 
 
+@pytest.mark.slow
 def test_an_expired_lease_stops_the_gateway_and_a_new_one_starts_it(
     deployment: Deployment, simulated_policy: Path
 ) -> None:
@@ -402,7 +403,7 @@ def test_the_attestation_page_tells_what_verify_tells_and_when_the_lease_has_end
         assert "does not answer" in shown(nobody["url"])[0]
 
 
-@pytest.mark.parametrize("kind", ["sgx", "tdx", "snp", pytest.param("nitro", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["sgx", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("tdx", "snp", "nitro"))])
 def test_each_platform_from_seal_to_chat_over_its_fake(deployment: Deployment, kind: str) -> None:
     """The real commands with a policy file for the kind; a forged vendor stands where hardware would."""
     folder = deployment.folder / kind

@@ -160,6 +160,7 @@ def test_after_an_upgrade_draws_stay_and_what_is_new_is_paid_by_the_new_table(
     assert spent(state) == [1.5]
 
 
+@pytest.mark.slow
 def test_another_model_needs_its_own_engine_and_keeps_the_draws(
     tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path
 ) -> None:
