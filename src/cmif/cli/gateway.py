@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from cmif.attest.evidence import TeeKind
-from cmif.cli.options import Format, Host, Level, Port, default_split
+from cmif.cli.options import (
+    BundleFolder,
+    Chain,
+    Collateral,
+    Format,
+    Host,
+    KeyFile,
+    Level,
+    Port,
+    PrivacyLevel,
+    default_split,
+)
 from cmif.gateway.config import Lane, parse
 from cmif.gateway.logs import LogFormat, LogLevel
 
@@ -26,12 +37,8 @@ def gateway(
     upstream_key: Annotated[
         Path | None, typer.Option(help="With --upstream text: a file with the gateway's key for the API.")
     ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")
-    ] = None,
-    policy: Annotated[
-        str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
-    ] = "sensitive",
+    bundle: BundleFolder = None,
+    policy: PrivacyLevel = "sensitive",
     host: Host = "127.0.0.1",
     port: Port = 8000,
     state: Annotated[
@@ -68,12 +75,8 @@ def gateway(
     tee: Annotated[
         TeeKind | None, typer.Option(help="With --sealed: the platform that gives the evidence.")
     ] = None,
-    collateral: Annotated[
-        Path | None, typer.Option(help="With --tee sgx or tdx: Intel's signed collateral.")
-    ] = None,
-    chain: Annotated[
-        list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
-    ] = None,
+    collateral: Collateral = None,
+    chain: Chain = None,
     tls_name: Annotated[
         list[str] | None,
         typer.Option(help="With --sealed: serve TLS with a key made in the TEE, for these names."),
@@ -81,7 +84,7 @@ def gateway(
     tls_certificate: Annotated[
         Path | None, typer.Option(help="Serve TLS with this certificate chain (PEM); with --tls-key.")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    tls_key: KeyFile = None,
     engine_ca: Annotated[
         Path | None,
         typer.Option(help="Certificate authority (PEM) of an https engine; default: the system's."),
@@ -90,7 +93,7 @@ def gateway(
         Path | None,
         typer.Option(help="Certificate (PEM) that the engine asks of its clients; with --engine-key."),
     ] = None,
-    engine_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    engine_key: KeyFile = None,
     engine_policy: Annotated[
         Path | None,
         typer.Option(help="Appraisal policy (TOML): the engine must prove that it runs in a TEE that this accepts."),

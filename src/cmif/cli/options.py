@@ -32,6 +32,14 @@ Level = Annotated[
     LogLevel, typer.Option(help="The least that is logged; debug adds health checks and scrapes.")
 ]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
+BundleFolder = Annotated[Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")]
+PrivacyLevel = Annotated[str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")]
+CertificateFile = Annotated[Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")]
+KeyFile = Annotated[Path | None, typer.Option(help="Private key (PEM).")]
+Collateral = Annotated[Path | None, typer.Option(help="With --tee sgx or tdx: Intel's signed collateral.")]
+Chain = Annotated[
+    list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
+]
 
 
 def default_split(*halves: str) -> Path:

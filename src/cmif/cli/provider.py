@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cmif.cli.options import CertificateFile, Host, KeyFile, Port
 from cmif.errors import InputError
 from cmif.gateway.logs import configure
 
@@ -54,14 +55,10 @@ def release(
             "--allow-simulated", help="Development: let a policy that names the simulated TEE accept it."
         ),
     ] = False,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)
-    ] = 8002,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8002,
+    tls_certificate: CertificateFile = None,
+    tls_key: KeyFile = None,
 ) -> None:
     """Release the bundle's key to enclaves that prove, by fresh evidence, that the policy accepts them."""
     from cmif.attest.messages import Grant

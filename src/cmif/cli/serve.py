@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from cmif.attest.evidence import TeeKind
-from cmif.cli.options import Format, Host, Level, Port, default_split
+from cmif.cli.options import (
+    CertificateFile,
+    Chain,
+    Collateral,
+    Format,
+    Host,
+    KeyFile,
+    Level,
+    Port,
+    default_split,
+)
 from cmif.gateway.logs import LogFormat, LogLevel, configure
 
 
@@ -31,20 +41,14 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8001,
     backend: Annotated[Backend, typer.Option(help="What runs the layers.")] = Backend.TRANSFORMERS,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(help="Certificate chain (PEM); with --tls-key.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    tls_certificate: CertificateFile = None,
+    tls_key: KeyFile = None,
     tee: Annotated[
         TeeKind | None,
         typer.Option(help="In a TEE: its kind. TLS with a key made here, which GET /attestation binds."),
     ] = None,
-    collateral: Annotated[
-        Path | None, typer.Option(help="With --tee sgx or tdx: Intel's signed collateral.")
-    ] = None,
-    chain: Annotated[
-        list[Path] | None, typer.Option(help="With --tee snp: AMD's certificates, if the host gives none.")
-    ] = None,
+    collateral: Collateral = None,
+    chain: Chain = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:

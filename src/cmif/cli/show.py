@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cmif.cli.options import default_split
+from cmif.cli.options import BundleFolder, PrivacyLevel, default_split
 from cmif.errors import InputError
 
 
@@ -18,12 +18,8 @@ def inspect(
     text: Annotated[
         str | None, typer.Argument(help="The text, or - for standard input; or use --jsonl or --chat.")
     ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="The client half of a split; default: SmolLM2's.")
-    ] = None,
-    policy: Annotated[
-        str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
-    ] = "sensitive",
+    bundle: BundleFolder = None,
+    policy: PrivacyLevel = "sensitive",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     jsonl: Annotated[
         Path | None, typer.Option(help='A file of lines {"text": ...}; prints one JSON line each.')

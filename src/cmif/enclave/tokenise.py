@@ -67,10 +67,6 @@ class Tokeniser:
         """Number of ids, added tokens included."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
-    @property
-    def has_template(self) -> bool:
-        return self._template is not None
-
     def encode_text(self, text: str) -> list[int]:
         """A raw prompt, with the model's own leading special tokens (bos) and no other."""
         return self._encode(*self._guard(text, _nonce()), add_special_tokens=True)

@@ -61,7 +61,6 @@ def test_both_halves_hold_the_same_rows_and_digest(default_split: Path) -> None:
     assert (bundle.rows == embedding_rows(default_split / "server")).all()
     assert bundle.manifest.model == read_json(default_split / "server/body.json")["model"]
     assert bundle.manifest.name == default.NAME
-    assert bundle.tokeniser.has_template
 
 
 def test_without_its_package_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmif.cli.options import PrivacyLevel
 from cmif.gateway.config import read_policy
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def evaluate(
     file: Annotated[
         Path, typer.Argument(help="presidio-research's JSON, PUPA's CSV, or CSV with text,start,end,label.")
     ],
-    policy: Annotated[
-        str, typer.Option(help="off, entities, sensitive, content, all, or a TOML file.")
-    ] = "sensitive",
+    policy: PrivacyLevel = "sensitive",
     detector: Annotated[list[str] | None, typer.Option(help="A plug-in to run as well, such as ner.")] = None,
     misses: Annotated[bool, typer.Option(help="List what was missed, with some text around it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
