@@ -14,12 +14,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from cmif_lab.eval import ours, run, vectors
+from cmif_lab.eval import run
 from cmif_lab.eval.lm_attack import Attacker
-from cmif_lab.eval.measure import attack, release, unchanged
 from cmif_lab.eval.settings import Settings
+
+_MECHANISMS = {"medoid-rr": "default", "constant": "constant"}
 
 
 def learned(source: str, kept: Path, texts: list[str]) -> Attacker:
@@ -42,42 +41,31 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=100)
     parser.add_argument("--draws", type=int, default=2)
     given = parser.parse_args()
-    bench = run.Bench(Settings("sst2", given.data, given.model, part=given.part, head="probe"))
+    settings = Settings(
+        "sst2", given.data, given.model, part=given.part, head="probe",
+        draws=given.draws, attacker_documents=given.documents, audit_draws=0,
+    )  # fmt: skip
+    bench = run.Bench(settings)
     if given.attacker:
         train = [part for example in bench.task.train for part in example.texts]
         bench.attacker = learned(given.attacker, given.learned, train)
     print(json.dumps({"clean": round(bench.clean(), 4), "examples": len(bench.examples)}), flush=True)
     for config in given.config:
         kind, k, law = config.split(":")
-        bench.settings = replace(bench.settings, vectors=kind)
-        space = vectors.build(bench.model, bench.lexicon, bench.space.rows, bench.task, kind=kind)
-        bench.__dict__["words"], bench._partitions = space, {}
-        mechanism = ours.shipped(
-            bench.lexicon, space, bench.partition(int(k)),
-            k=int(k), epsilon=1.0, gamma=bench.settings.gamma, law=law,
-        )  # fmt: skip
-        right, same, shares = [], [], None
-        for draw in range(given.draws):
-            words = release(mechanism, bench.corpus, len(bench.lexicon), np.random.default_rng(draw))
-            texts = bench.grouped(bench.corpus.render(words, bench.lexicon))
-            right.append(bench.classifier.correct(bench.examples, texts))
-            same.append(unchanged(bench.corpus, words, bench.lexicon))
-            shares = shares or attack(
-                mechanism, bench.corpus, words, bench.lexicon, bench.language,
-                attacker=bench.attacker, lm_documents=given.documents,
-            )  # fmt: skip
-        assert shares is not None
-        of_example = np.mean(right, axis=0)
+        bench.settings = replace(bench.settings, vectors=kind, k=int(k))
+        bench.__dict__.pop("words", None)  # of the configuration before
+        bench._partitions.clear()
+        row = bench.measure(_MECHANISMS[law], 1.0)
         told = {
-            "config": config,
-            "accuracy": of_example.mean(),
-            "error": of_example.std(ddof=1) / len(of_example) ** 0.5,
-            "unchanged": np.mean(same),
-            "unigram": shares.unigram,
-            "bigram": shares.bigram,
-            "lm": shares.lm,
+            "accuracy": row.accuracy,
+            "error": row.accuracy_se,
+            "unchanged": row.unchanged,
+            "unigram": row.attack_unigram,
+            "bigram": row.attack_bigram,
+            "lm": row.attack_lm,
         }
-        print(json.dumps({k: round(float(v), 4) if isinstance(v, float) else v for k, v in told.items()}), flush=True)
+        rounded = {name: value if value is None else round(value, 4) for name, value in told.items()}
+        print(json.dumps({"config": config, **rounded}), flush=True)
 
 
 if __name__ == "__main__":

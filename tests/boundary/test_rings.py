@@ -79,7 +79,7 @@ def test_the_whole_pipeline_runs_with_sockets_disabled(
     }
     prepared = pipeline.prepare(request, who=Who("t"), max_tokens=8)
     assert prepared.rows.unique.shape[1] == bundle.manifest.hidden
-    assert "Smith" not in prepared.sent_text
+    assert "7946 0958" not in prepared.sent_text  # a surname that is drawn may be Smith
 
 
 def test_a_python_whose_regular_expressions_lose_letters_is_refused() -> None:

@@ -243,6 +243,7 @@ def test_simulated_tee_from_seal_to_chat(deployment: Deployment, simulated_polic
     assert plain == []
 
 
+@pytest.mark.slow
 def test_attested_tls_ends_in_the_gateway_that_a_measured_file_starts(deployment: Deployment, simulated_policy: Path) -> None:
     with ExitStack() as stack:
         release = stack.enter_context(
@@ -403,7 +404,8 @@ def test_the_attestation_page_tells_what_verify_tells_and_when_the_lease_has_end
         assert "does not answer" in shown(nobody["url"])[0]
 
 
-@pytest.mark.parametrize("kind", ["sgx", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("tdx", "snp", "nitro"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sgx", "tdx", "snp", "nitro"])
 def test_each_platform_from_seal_to_chat_over_its_fake(deployment: Deployment, kind: str) -> None:
     """The real commands with a policy file for the kind; a forged vendor stands where hardware would."""
     folder = deployment.folder / kind

@@ -159,6 +159,7 @@ def test_a_budget_that_is_spent_refuses_with_403_and_no_retry(
             )
 
 
+@pytest.mark.slow
 def test_an_engine_that_restarts_gets_every_row_again(tiny_split: Path, tmp_path: Path) -> None:
     """The gateway's row dictionary outlives the engine's; the second turn must not depend on what was lost."""
     turns = [CHAT, {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": "And now?"}]}]  # type: ignore[misc]
@@ -190,7 +191,7 @@ def test_an_engine_killed_mid_stream_ends_the_stream_with_an_error(tiny_split: P
             assert 'cmif_errors_total{code="engine' in answer.read().decode()
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("stream", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_client_that_goes_away_closes_the_engine_s_stream(
     tiny_split: Path, tiny_engine: dict[str, Any], tmp_path: Path, stream: bool
 ) -> None:

@@ -208,6 +208,7 @@ def _pem(folder: Path, name: str) -> tuple[str, str]:
     return str(folder / f"{name}.pem"), str(folder / f"{name}.key")
 
 
+@pytest.mark.slow
 def test_tls_before_the_gateway_and_to_an_engine_of_a_private_authority(
     tiny_split: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ JOBS = [
 ]
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_goes_on_and_what_is_kept_is_not_asked_again(
     tiny_split: Path, tmp_path: Path
 ) -> None:

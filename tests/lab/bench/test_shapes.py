@@ -52,6 +52,7 @@ def test_prose_goes_round() -> None:
     assert len(prose(2000).split()) == 2000
 
 
+@pytest.mark.slow
 def test_the_default_tokenizer_is_cut_to_a_small_vocabulary(tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 

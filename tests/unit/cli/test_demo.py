@@ -21,6 +21,7 @@ def test_what_is_kept_is_what_stands_otherwise() -> None:
     assert demo.withheld("the same", "the same") == []
 
 
+@pytest.mark.slow
 def test_two_turns_and_off_go_through_the_real_gateway(
     default_split: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
