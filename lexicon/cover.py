@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cmif.enclave.detect.lexicon import special_categories
-from cmif.provider.lexicon import public_lexicon
+from cmif_server.provider.lexicon import public_lexicon
 
 OUT = Path(__file__).resolve().parents[1] / "src/cmif/enclave/data/cover.tsv"
 

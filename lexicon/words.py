@@ -24,7 +24,7 @@ from cmif.enclave.surrogates import lists
 from cmif.enclave.words import stopwords
 from lexicon.sources import DATA, paragraphs
 
-OUT = Path(__file__).resolve().parents[1] / "src/cmif/provider/data/words.tsv.gz"
+OUT = Path(__file__).resolve().parents[1] / "server/src/cmif_server/provider/data/words.tsv.gz"
 WORDS = 26_000
 NAMES = 3_000
 BOOKS = 120

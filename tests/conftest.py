@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from cmif.provider.lexicon import PublicLexicon
+from cmif_server.provider.lexicon import PublicLexicon
 from tests.servers import engine
 from tests.tiny import make_model
 
@@ -39,7 +39,7 @@ def _small_lexicon() -> Iterator[None]:
     """Splits made inside this process take every eighth public word, and "severe", whose epsilon tests count: the same
     table, built in seconds.
     """
-    from cmif.provider import split
+    from cmif_server.provider import split
 
     whole = split.public_lexicon
 
@@ -56,7 +56,7 @@ def _small_lexicon() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_split(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``client`` and ``server`` of the tiny model."""
-    from cmif.provider.split import split
+    from cmif_server.provider.split import split
 
     out = tmp_path_factory.mktemp("split") / "tiny"
     split(str(tiny_model), out)

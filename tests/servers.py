@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from cmif.cli.processes import server
+from cmif_server.cli.processes import server
 
 
 @contextmanager

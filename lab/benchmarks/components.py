@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 
-from cmif.privacy.vectors import centred_rows
-from cmif.provider.lexicon import public_lexicon
 from cmif_lab.eval import models
+from cmif_server.provider.lexicon import public_lexicon
+from cmif_server.tables.vectors import centred_rows
 
 COMPONENTS = 4
 

@@ -20,12 +20,12 @@ from typing import Any
 
 from cmif.cli.options import default_split
 from cmif.enclave.bundle import Bundle
-from cmif.engine.engine import Engine
-from cmif.engine.variants import generate
 from cmif.gateway.bundles import open_bundle
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
 from cmif_lab.eval import cover
+from cmif_server.engine.engine import Engine
+from cmif_server.engine.variants import generate
 
 QUESTIONS = Path(__file__).parent / "data" / "cover_questions.jsonl"
 
@@ -33,12 +33,12 @@ QUESTIONS = Path(__file__).parent / "data" / "cover_questions.jsonl"
 def load(kind: str, body: Path) -> Engine:
     """The engine on one core."""
     if kind == "vllm":
-        from cmif.engine.vllm import VllmEngine
+        from cmif_server.engine.vllm import VllmEngine
 
         return VllmEngine.load(body, max_num_seqs=16)
     import torch
 
-    from cmif.engine.transformers import TransformersEngine
+    from cmif_server.engine.transformers import TransformersEngine
 
     torch.set_num_threads(1)
     return TransformersEngine.load(body)

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cmif.cli.processes import server
 from cmif.gateway.config import Protection, read_policy, read_provider_key
-from cmif.provider.release import signing_key
+from cmif_server.cli.processes import server
+from cmif_server.provider.release import signing_key
 
 
 def enlarge(client: Path, out: Path, vocab: int, hidden: int) -> None:

@@ -29,10 +29,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from cmif.cli.processes import server
 from cmif.gateway.bundles import open_bundle
 from cmif.listen import bind, run
 from cmif.wire.events import DoneEvent, TokenEvent, encode_event
+from cmif_server.cli.processes import server
 
 WORDS = "The report was written on a quiet day and read by all of them. "
 

@@ -15,11 +15,11 @@ from importlib import import_module
 
 import numpy as np
 
-from cmif.privacy.laws import exact_epsilon
-from cmif.privacy.partition import partition
-from cmif.privacy.vectors import centred_rows, frequency_weights
-from cmif.provider.lexicon import public_lexicon
 from cmif_lab.laws import LAWS
+from cmif_server.provider.lexicon import public_lexicon
+from cmif_server.tables.laws import exact_epsilon
+from cmif_server.tables.partition import partition
+from cmif_server.tables.vectors import centred_rows, frequency_weights
 
 ORDER = (
     "rnm-laplace-textbook",

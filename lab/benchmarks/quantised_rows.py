@@ -21,12 +21,12 @@ import torch
 
 from cmif.bf16 import to_float
 from cmif.cli.options import default_split
-from cmif.engine.decoder import Decoder
-from cmif.engine.transformers import load_model
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.rows import pack, unpack
 from cmif_lab.bench.prompts import TEXT
 from cmif_lab.placements.placement import decode_greedily
+from cmif_server.engine.decoder import Decoder
+from cmif_server.engine.transformers import load_model
 
 CODECS = ("bf16", "int8", "fp8")
 NEW = 40

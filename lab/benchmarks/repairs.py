@@ -23,13 +23,13 @@ from cmif.enclave.originals import Original
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.restore import Restorer
-from cmif.engine.transformers import TransformersEngine
 from cmif.gateway.bundles import open_bundle
 from cmif.types import Kind, Sampling
 from cmif.wire.events import TokenEvent
 from cmif.wire.frame import Frame
 from cmif_lab.answers.jobs import Job, load
 from cmif_lab.answers.scores import contained
+from cmif_server.engine.transformers import TransformersEngine
 
 LINES = {
     "no line": "",

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from cmif.privacy.build import build_table
 from cmif.privacy.certify import certify
-from cmif.privacy.partition import partition
 from cmif.privacy.table import Table
 from cmif_lab.laws import LAWS
+from cmif_server.tables.build import build_table
+from cmif_server.tables.partition import partition
 
 WORDS, WIDTH, K = 60_000, 2048, 32
 DRAWS = 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Protocol
 
 
 class Kind(StrEnum):
@@ -79,3 +80,9 @@ class Sampling:
     presence_penalty: float = 0.0
     logprobs: int = 0
     schema: str = ""
+
+
+class Report(Protocol):
+    """Is told of each step of long work as it begins, and of a long one the share that is done, from 0 to 1."""
+
+    def __call__(self, stage: str, done: float = 0.0) -> None: ...

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from cmif.gateway.selfsigned import self_signed
-from cmif.provider.release import signing_key
+from cmif_server.provider.release import signing_key
 from tests.boundary.test_sealed_end_to_end import LABEL, command, running
 
 pytest.importorskip("cmif_simulated_tee", reason="needs the distribution cmif-simulated-tee")

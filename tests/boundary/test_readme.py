@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cmif.cli.main import app
-from cmif.cli.processes import server
+from cmif_server.cli.processes import server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -20,7 +20,7 @@ import pytest
 
 from cmif.attest.spki import spki_sha256
 from cmif.gateway.selfsigned import self_signed
-from cmif.provider.record import check_record
+from cmif_server.provider.record import check_record
 from tests.boundary.test_upkeep import KEYS, run
 
 pytest.importorskip(
@@ -110,21 +110,23 @@ class Deployment:
             "--state", str(self.folder / f"state-{tee}-{len(more)}"), *more,
         ]  # fmt: skip
 
-    def measured(self, provider: str, *tls_names: str) -> list[str]:
+    def measured(self, provider: str, *tls_names: str, policy: str = "sensitive") -> list[str]:
         """The same by the entry point of a TEE: what an image would hold in a file, its own addresses beside it."""
         options = {
             "engine": self.engine, "sealed": str(self.folder / "sealed"), "provider": provider, "tee": "simulated", "port": 0,
             "provider-key": str(self.folder / "provider.key.pub"), "state": str(self.folder / "state-measured"),
-            "tls-name": list(tls_names),
+            "tls-name": list(tls_names), "policy": policy,
         }  # fmt: skip
         file = self.folder / "gateway.toml"
         file.write_text("[gateway]\n" + "".join(f"{n} = {json.dumps(v)}\n" for n, v in options.items()), "utf-8")
         return ["cmif.gateway.enclave", str(file)]
 
-    def policy(self, name: str, rules: str) -> Path:
-        """An appraisal policy with these rules, for this gateway's configuration, every reason filled in."""
-        digest = command("attest", "config-digest", "--provider-key", str(self.folder / "provider.key.pub"))
-        text = rules.replace("version = 1\n", f'version = 1\nconfig_digests = ["{digest.stdout.strip()}"]\n')
+    def policy(self, name: str, rules: str, *privacy: str) -> Path:
+        """An appraisal policy with these rules, for gateways of the default privacy policy and of ``privacy``, every reason
+        filled in."""
+        asked = ("attest", "config-digest", "--provider-key", str(self.folder / "provider.key.pub"), "--policy")
+        digests = [command(*asked, policy).stdout.strip() for policy in ("sensitive", *privacy)]
+        text = rules.replace("version = 1\n", f"version = 1\nconfig_digests = {json.dumps(digests)}\n")
         path = self.folder / name
         path.write_text(text.replace('reason = ""', 'reason = "test"'), "utf-8")
         return path
@@ -151,7 +153,7 @@ def deployment(tiny_split: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         str(folder / "content.key"),
     )
     assert sealed.returncode == 0, sealed.stderr
-    from cmif.provider.release import signing_key
+    from cmif_server.provider.release import signing_key
 
     signing_key(folder / "provider.key")
     certificate, key = self_signed(("127.0.0.1",))
@@ -183,13 +185,18 @@ def chat(url: str) -> tuple[int, Any, dict[str, str]]:
     return get(f"{url}/v1/chat/completions", body)
 
 
-@pytest.fixture(scope="module")
-def simulated_policy(deployment: Deployment) -> Path:
+def accepting(deployment: Deployment, *privacy: str) -> Path:
+    """An appraisal policy that accepts this machine's simulated TEE; ``privacy`` as of :meth:`Deployment.policy`."""
     rules = subprocess.run(
         [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
         capture_output=True, text=True, check=True, env=deployment.environment,
     ).stdout  # fmt: skip
-    return deployment.policy("simulated.toml", rules)
+    return deployment.policy("simulated.toml", rules, *privacy)
+
+
+@pytest.fixture(scope="module")
+def simulated_policy(deployment: Deployment) -> Path:
+    return accepting(deployment)
 
 
 def test_simulated_tee_from_seal_to_chat(deployment: Deployment, simulated_policy: Path) -> None:
@@ -355,7 +362,7 @@ def test_a_new_epoch_ends_the_old_bundle_with_its_lease_and_serves_the_new(
 
 
 def test_another_signing_key_of_the_provider_is_another_configuration(deployment: Deployment, tmp_path: Path) -> None:
-    from cmif.provider.release import signing_key
+    from cmif_server.provider.release import signing_key
 
     signing_key(tmp_path / "new.key")
     digests = {

@@ -21,20 +21,25 @@ import pytest
 from tests.boundary.test_closure_documented import DOCUMENT, documented
 from tests.boundary.test_sealed_end_to_end import (  # fixtures are found by their names here
     Deployment,
+    accepting,
     deployment,  # noqa: F401
     get,
     running,
-    simulated_policy,  # noqa: F401
     until,
 )
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 GRAMINE = Path(__file__).parents[2] / "deploy/gramine"
-HEAD = """# What a gateway opened from its start to its stop while it answered every route, streamed and not, with phone numbers,
-# dates, identifiers, tools and refusals in them: written by tests/boundary/test_traced.py in a production install (no
-# extras) with CPython 3.11. Write it anew for every image: versions change names.
+HEAD = """# What gateways opened from their start to their stop while they answered every route, streamed and not, with phone numbers,
+# dates, identifiers, tools and refusals in them, under three privacy policies that together use whatever a sealed start can:
+# written by tests/boundary/test_traced.py in a production install (no extras) with CPython 3.11. Write it anew for every
+# image: versions change names.
 """
+POLICIES = (
+    'level = "content"\nwords = ["magnolia"]\nprivate = ["Blue Falcon"]\nhosts = ["nordfell.com"]\nuser_budget = 1e6\n',
+    'level = "sensitive"\npublic = "protect"\ncover = {k = 2, words = 8}\nconversation_budget = 1e6\n',
+)
 TEXTS = (
     "Call 202 555 0147 or (020) 7946 0958, ring 030 901820 or +1 202 555 0147.",
     "On 3 May 2024, 2024-05-03, 05/03/24 and next Tuesday at 14:30.",
@@ -44,6 +49,12 @@ TEXTS = (
     "password: magpie88Xq; key sk-abcdefghijklmnopqrstuvwxyz123456; <private>the merger</private>; severe asthma, in debt.",
     "| name | phone |\n|---|---|\n| Xu Li | 415 555 2671 |\n```python\nname = 'Xu Li'\n```\n{\"who\": \"Xu Li\", \"born\": \"1.2.1980\"}",
 )  # fmt: skip
+MEASURED_FIRST = """import runpy, sys, cmif_simulated_tee.tee
+cmif_simulated_tee.tee.measure(False)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+# The simulated TEE reads all code to measure it, as no hardware does: once, before what is opened is watched.
 TOOL = {
     "type": "function",
     "function": {"name": "find", "parameters": {"type": "object", "properties": {"who": {"type": "string"}}}},
@@ -111,7 +122,7 @@ def answered(url: str, body: Any) -> None:
 @pytest.fixture(scope="module")
 def tiny_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a tiny model with room for long prompts; what `deployment` serves here."""
-    from cmif.provider.split import split
+    from cmif_server.provider.split import split
 
     folder = tmp_path_factory.mktemp("wide")
     split(str(make_model(folder / "model", max_position_embeddings=16384)), folder / "split")
@@ -119,36 +130,44 @@ def tiny_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def traced(deployment: Deployment, simulated_policy: Path) -> list[str]:  # noqa: F811
-    """The files of its image that a gateway opened, under the names of the manifest's template."""
-    out = deployment.folder / "trusted.txt"
-    python = os.environ.get("TRACE_PYTHON", sys.executable)
-    release = deployment.release(simulated_policy, "--allow-simulated")
+def traced(deployment: Deployment) -> list[str]:  # noqa: F811
+    """The files of their image that gateways opened, under the names of the manifest's template."""
+    written = [deployment.folder / f"privacy-{number}.toml" for number, _ in enumerate(POLICIES)]
+    for path, text in zip(written, POLICIES, strict=True):
+        path.write_text(text, "utf-8")
+    policies = ("sensitive", *map(str, written))
+    release = deployment.release(accepting(deployment, *policies[1:]), "--allow-simulated")
     with running("cmif", *release, environment=deployment.environment) as provider:
-        _, file = deployment.measured(provider["url"])
-        process = subprocess.Popen(
-            [python, str(GRAMINE / "trusted_files.py"), str(out), file],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=deployment.environment,
-        )
-        try:
-            assert process.stdout is not None
-            url = json.loads(process.stdout.readline())["url"]
-            until(url, None)
-            traffic(url)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-    # None is in an enclave: the simulated TEE, an engine's files, which it measures too, and what a virtual environment's start imports without Python's -S.
-    files = [
-        line
-        for line in out.read_text("utf-8").splitlines()
-        if not re.search("simulated_tee|_distutils_hack|/cmif/engine/", line)
-    ]
+        opened = set().union(*(trace(deployment, provider["url"], policy) for policy in policies))
+    # None is in an enclave: the simulated TEE, an engine's files, and what a virtual environment's start imports without Python's -S.
+    files = sorted(
+        file for file in opened if not re.search("simulated_tee|_distutils_hack|setuptools|/cmif_server/", file)
+    )
     if "TRACE_PYTHON" in os.environ:
         (GRAMINE / "trusted-files.txt").write_text(HEAD + "\n".join(files) + "\n", "utf-8")
     return files
+
+
+def trace(deployment: Deployment, provider: str, policy: str) -> set[str]:  # noqa: F811
+    """What a gateway of this privacy policy opened, from its start to its stop."""
+    out = deployment.folder / "trusted.txt"
+    python = os.environ.get("TRACE_PYTHON", sys.executable)
+    _, file = deployment.measured(provider, policy=policy)
+    process = subprocess.Popen(
+        [python, "-c", MEASURED_FIRST, str(GRAMINE / "trusted_files.py"), str(out), file],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=deployment.environment,
+    )
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        until(url, None)
+        traffic(url)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    return set(out.read_text("utf-8").splitlines())
 
 
 def test_real_traffic_opens_nothing_outside_the_documented_closure(traced: list[str]) -> None:
@@ -170,8 +189,9 @@ def test_real_traffic_opens_nothing_outside_the_documented_closure(traced: list[
     assert opened <= documented()["gateway"] | beside | set(late[1].split(", "))
 
 
-def test_real_traffic_opens_no_file_of_ours_that_the_enclave_s_list_lacks(traced: list[str]) -> None:
-    listed = set((GRAMINE / "trusted-files.txt").read_text("utf-8").splitlines())
-    ours = {file for file in traced if file.startswith("{{ site }}/cmif/")}
-    assert "{{ site }}/cmif/gateway/api/chat.py" in ours
-    assert ours - listed == set()
+def test_real_traffic_opens_exactly_our_files_that_the_enclave_s_list_has(traced: list[str]) -> None:
+    def ours(files: list[str]) -> list[str]:
+        return [file for file in files if file.startswith("{{ site }}/cmif/")]
+
+    assert "{{ site }}/cmif/gateway/api/chat.py" in traced
+    assert ours(traced) == ours((GRAMINE / "trusted-files.txt").read_text("utf-8").splitlines())

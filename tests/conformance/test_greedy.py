@@ -85,7 +85,7 @@ def _reference(directory: Path | None) -> Any:
     """The model's tokenizer as `transformers` has it: out of its directory, or out of SmolLM2's GGUF file."""
     from transformers import AutoTokenizer
 
-    from cmif.provider.default import default_file
+    from cmif_server.provider.default import default_file
 
     if directory is not None:
         return AutoTokenizer.from_pretrained(directory)

@@ -26,14 +26,14 @@ import aiohttp
 import numpy as np
 import pytest
 
-from cmif.engine.body import load_body
-from cmif.engine.engine import EngineInfo, EventStream
-from cmif.engine.variants import generate
 from cmif.gateway.upstream import Upstream
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent, ErrorEvent, EventReader, TokenEvent, TokenLogprobs
 from cmif.wire.frame import CONTENT_TYPE, Frame, IdsFrame, encode
 from cmif.wire.rows import Rows
+from cmif_server.engine.body import load_body
+from cmif_server.engine.engine import EngineInfo, EventStream
+from cmif_server.engine.variants import generate
 from tests.bodies import make_body, table, write_manifest
 from tests.conformance.test_greedy import PROMPTS
 
@@ -180,8 +180,8 @@ def in_process(model: Model) -> Iterator[Served]:
     import uvicorn
     from prometheus_client import generate_latest
 
-    from cmif.engine.app import make_app
-    from cmif.engine.vllm import VllmEngine
+    from cmif_server.engine.app import make_app
+    from cmif_server.engine.vllm import VllmEngine
 
     with environment():
         engine = VllmEngine.load(model.path, max_num_seqs=16)
@@ -228,7 +228,7 @@ async def test_it_describes_itself_and_is_well(served: Served) -> None:
 async def test_greedy_output_from_rows_equals_that_from_ids_on_20_prompts(served: Served) -> None:
     import torch
 
-    from cmif.engine.transformers import load_model
+    from cmif_server.engine.transformers import load_model
 
     torch.set_num_threads(1)
     reference = load_model(served.model.path)
@@ -306,9 +306,9 @@ async def test_variants_share_the_blocks_of_their_prefix(served: Served) -> None
 async def test_so_does_that_of_smollm2_on_text(default_split: Path) -> None:
     import torch
 
-    from cmif.engine.transformers import load_model
-    from cmif.engine.vllm import VllmEngine
     from cmif.gateway.bundles import open_bundle
+    from cmif_server.engine.transformers import load_model
+    from cmif_server.engine.vllm import VllmEngine
 
     torch.set_num_threads(1)
     reference = load_model(default_split / "server")
@@ -529,7 +529,7 @@ async def test_sampling_follows_the_frame(served: Served) -> None:
 async def test_logprobs_are_the_models_own(served: Served) -> None:
     import torch
 
-    from cmif.engine.transformers import load_model
+    from cmif_server.engine.transformers import load_model
 
     prompt = served.model.prompt(10, 12)
     async with served.client() as client:

@@ -16,8 +16,8 @@ from cmif.attest.evidence import Evidence, TeeKind
 from cmif.attest.hpke import KeyPair
 from cmif.attest.messages import Challenge, Request, config_digest, encode, open_signed, sign
 from cmif.errors import AttestationError
-from cmif.provider.record import check_record
-from tests.unit.provider.parties import BUNDLE, CONFIG, KEY, OTHER, PIN, Parties
+from cmif_server.provider.record import check_record
+from tests.server.provider.parties import BUNDLE, CONFIG, KEY, OTHER, PIN, Parties
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_nothing_is_released_when_the_record_cannot_be_written(
 
 
 def test_open_challenges_are_bounded_and_expire(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cmif.provider.release.MAX_OPEN_CHALLENGES", 3)
+    monkeypatch.setattr("cmif_server.provider.release.MAX_OPEN_CHALLENGES", 3)
     for _ in range(3):
         parties.releaser.challenge(BUNDLE)
     assert refused(lambda: parties.releaser.challenge(BUNDLE)) == "busy"

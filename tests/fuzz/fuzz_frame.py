@@ -15,13 +15,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["cmif"]):
-    from cmif.engine.engine import EngineInfo
-    from cmif.engine.validate import validate
     from cmif.errors import CmifError
     from cmif.wire.events import EventReader
     from cmif.wire.frame import CODECS, Frame, IdsFrame, Limits, encode
     from cmif.wire.rows import Rows
     from cmif.wire.session import SessionEncoder, SessionStore
+    from cmif_server.engine.engine import EngineInfo
+    from cmif_server.engine.validate import validate
 
 import numpy as np
 import zstandard

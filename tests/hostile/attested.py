@@ -23,14 +23,12 @@ from starlette.routing import Route
 
 from cmif.attest.evidence import TeeKind
 from cmif.attest.prove.route import attestation_route
-from cmif.attest.subject import Subject
+from cmif.attest.subject import Subject, engine_config
 from cmif.attest.verify import appraise
 from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.attest.verify.suggest import policy_for
 from cmif.enclave.pipeline import Pipeline
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
-from cmif.engine.app import make_app
-from cmif.engine.attested import engine_config
 from cmif.gateway.app import Gateway
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.engine_attestation import EngineAttestation
@@ -39,6 +37,7 @@ from cmif.gateway.store import SqliteStore
 from cmif.gateway.tenants import Anyone
 from cmif.gateway.upstream import Upstream
 from cmif.listen import bind
+from cmif_server.engine.app import make_app
 from tests.boundary.fake_tee import vendor
 from tests.hostile.engine import Script, ScriptedEngine
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from cmif.enclave.bundle import Bundle
-from cmif.engine.app import make_app
-from cmif.engine.engine import EngineInfo
 from cmif.gateway.bundles import open_bundle
 from cmif.wire.events import DoneEvent, TokenEvent
 from cmif.wire.frame import Frame, IdsFrame
+from cmif_server.engine.app import make_app
+from cmif_server.engine.engine import EngineInfo
 from tests.servers import serving
 
 Script = Callable[["Seen"], str]

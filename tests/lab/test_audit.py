@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cmif.errors import InputError
-from cmif.privacy.build import build_table
 from cmif.privacy.table import Table
 from cmif_lab.audit import audit, clopper_pearson, epsilon_lower_bound
+from cmif_server.tables.build import build_table
 from tests.unit.privacy.conftest import BUNDLE, LAWS, clustered
 
 DRAWS = 40_000

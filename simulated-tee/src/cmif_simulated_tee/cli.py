@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 
 from cmif_simulated_tee.tee import LABEL, TEE, measure
 
 
 def policy() -> str:
-    """A policy rule for this machine and the installed code; its reason is left to fill in."""
-    return (
-        f"# {LABEL}\nversion = 1\n\n[[simulated]]\n"
-        f'measurement = "{measure()}"\ndevice = "{TEE.device().public.hex()}"\n\n'
+    """A rule for this machine's gateway and, where cmif-server is installed, one for its engine: the code as it is now.
+    Reasons are left to fill in."""
+    return f"# {LABEL}\nversion = 1\n" + "".join(
+        f'\n[[simulated]]\nmeasurement = "{measure(engine)}"\ndevice = "{TEE.device().public.hex()}"\n\n'
         '[[simulated.widen]]\ntee = "simulated"\nreason = ""\n'
+        for engine in (False, *([True] if find_spec("cmif_server") else []))
     )
 
 

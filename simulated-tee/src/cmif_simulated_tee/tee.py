@@ -5,37 +5,42 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-import cmif
 from cmif_simulated_tee.harden import forbid_dumps, secret_memory
 
 LABEL = "SIMULATED (not a TEE: protects nothing)"
 KEY_VARIABLE = "CMIF_SIMULATED_TEE_KEY"
 _SIGNED = b"cmif-simulated-tee/1\0"
-_MEASURED = ("attest", "enclave", "engine", "gateway", "privacy", "wire", "errors.py", "types.py", "__init__.py")
+_GATEWAY = ("attest", "enclave", "gateway", "privacy", "wire", "errors.py", "types.py", "__init__.py")
+_ENGINE = "cmif_server.engine"
 _KEY_BYTES = 32
 
 
 @functools.cache
-def measure() -> str:
-    """SHA-384 (hex), once a process, over path and content of every installed file that runs in the enclave."""
-    root = Path(cmif.__file__).parent
-    files = [
-        file
-        for part in _MEASURED
-        for file in ([root / part] if (root / part).is_file() else (root / part).rglob("*"))
-    ]
+def measure(engine: bool) -> str:
+    """SHA-384 (hex), once a process, over path and content of every installed file that runs in a gateway's enclave, or
+    of those and the ``engine``'s own. Raises `ModuleNotFoundError` for an engine that is not installed."""
     digest = hashlib.sha384()
-    for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
-        digest.update(
-            cbor2.dumps([file.relative_to(root).as_posix(), hashlib.sha256(file.read_bytes()).digest()])
-        )
+    for root, parts in [(_folder("cmif"), _GATEWAY), *([(_folder(_ENGINE), (".",))] if engine else [])]:
+        files = [file for part in parts for file in (root / part, *(root / part).rglob("*"))]
+        for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
+            name = file.relative_to(root).as_posix()
+            digest.update(cbor2.dumps([name, hashlib.sha256(file.read_bytes()).digest()]))
     return digest.hexdigest()
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    return Path(spec.origin).parent
 
 
 class DeviceKey:
@@ -65,10 +70,8 @@ class SimulatedTee:
             raise ValueError("report data is 64 bytes")
         forbid_dumps()
         key = self.device()
-        body = cbor2.dumps(
-            {"label": LABEL, "measurement": measure(), "device": key.public, "report_data": report_data},
-            canonical=True,
-        )
+        told = {"label": LABEL, "measurement": measure(_ENGINE in sys.modules), "device": key.public}
+        body = cbor2.dumps({**told, "report_data": report_data}, canonical=True)
         return cbor2.dumps([body, key.sign(_SIGNED + body)], canonical=True)
 
     def verify(self, data: bytes) -> tuple[str, str, bytes]:

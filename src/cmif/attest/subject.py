@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cmif.attest.messages import encode
+from cmif.attest.messages import config_digest, encode
 
 _LABEL = "cmif-statement/1"
 
@@ -23,3 +24,10 @@ class Subject:
     def report_data(self, nonce: bytes) -> bytes:
         """The 64 bytes that the evidence must carry for ``nonce``."""
         return hashlib.sha512(encode([_LABEL, nonce, self.config, self.bundle, self.tls_spki])).digest()
+
+
+def engine_config(backend: str, arguments: Sequence[str] = ()) -> bytes:
+    """The digest that an engine's evidence binds and policies list: what runs the layers, and for vLLM the
+    ``arguments`` it is given beside ours, in their order. The rest of what an engine is belongs to the measured image.
+    """
+    return config_digest({"serves": "engine", "backend": backend, "arguments": list(arguments)})

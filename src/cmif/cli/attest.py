@@ -210,7 +210,7 @@ def engine_digest(
     backend: Annotated[str, typer.Option(help="The engine's backend.")] = "transformers",
 ) -> None:
     """Print the digest of an engine's settings (`cmif serve --tee`), for `config_digests` in `--engine-policy`."""
-    from cmif.engine.attested import engine_config
+    from cmif.attest.subject import engine_config
 
     typer.echo(engine_config(backend, vllm_arguments or ()).hex())
 

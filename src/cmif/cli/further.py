@@ -1,4 +1,4 @@
-"""Commands that other installed distributions add to `cmif`: `cmif-lab` brings `bench`, `detect` and `eval`.
+"""Commands that other installed distributions add to `cmif`: `cmif-server` the model's side, `cmif-lab` the research.
 
 Nothing of theirs is imported unless their command, or the list of all commands, is asked for: a gateway in a TEE
 loads no line of them.
@@ -16,8 +16,11 @@ from typer.main import get_command
 from cmif.errors import InputError
 
 GROUP = "cmif.commands"
-LAB = ("bench", "detect", "eval")
-"""Commands that this repository's `cmif-lab` brings, so that asking for one without it says what to install."""
+BROUGHT_BY = {
+    **dict.fromkeys(("demo", "release", "seal", "serve", "split"), "cmif-server"),
+    **dict.fromkeys(("bench", "detect", "eval"), "cmif-lab"),
+}
+"""Commands that this repository's other distributions bring, so that asking for one without it says what to install."""
 
 
 class Commands(TyperGroup):
@@ -40,9 +43,9 @@ class Commands(TyperGroup):
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(name=cmd_name)(loaded)
             return get_command(alone)
-        if cmd_name in LAB:
+        if cmd_name in BROUGHT_BY:
+            brings = BROUGHT_BY[cmd_name]
             raise InputError(
-                f"`cmif {cmd_name}` is a command of cmif-lab, which is not installed.",
-                hint="Install cmif-lab.",
+                f"`cmif {cmd_name}` is a command of {brings}, which is not installed.", hint=f"Install {brings}."
             )
         return None

@@ -9,16 +9,12 @@ from typing import Annotated
 import typer
 
 from cmif import __version__
-from cmif.cli import attest, certify, gateway, ledger, provider, serve, show, split, tenants
+from cmif.cli import attest, certify, gateway, inspect, ledger, tenants
 from cmif.cli.config import ENVIRONMENT, forget_service_links, read
 from cmif.cli.further import Commands
 from cmif.errors import CmifError, InputError
 
-_SERVER = {
-    "torch",
-    "transformers",
-    "safetensors",
-}  # what the extra `server` brings and a gateway does without
+_ENGINE = {"torch", "transformers", "safetensors"}  # what the extra `engine` of cmif-server brings
 
 app = typer.Typer(
     name="cmif",
@@ -50,15 +46,10 @@ def root(
         context.default_map = read(config, context)
 
 
-app.command()(split.split)
-app.command()(serve.serve)
 app.command()(gateway.gateway)
-app.command()(show.inspect)
-app.command()(show.demo)
+app.command()(inspect.inspect)
 app.command()(ledger.ledger)
 app.command()(certify.certify)
-app.command()(provider.seal)
-app.command()(provider.release)
 app.add_typer(attest.app, name="attest")
 app.add_typer(tenants.app, name="tenants")
 
@@ -72,9 +63,9 @@ def main() -> None:
         sys.stderr.write(f"cmif: {error}\n")
         sys.exit(2 if isinstance(error, InputError) else 1)
     except ModuleNotFoundError as error:
-        if error.name not in _SERVER:
+        if error.name not in _ENGINE:
             raise
-        needed = f"This command needs {error.name}, which is not installed. Run: pip install 'cmif-gateway[server]'"
+        needed = f"This command needs {error.name}, which is not installed. Run: pip install 'cmif-server[engine]'"
         sys.stderr.write(f"cmif: {needed}\n")
         sys.exit(2)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,11 +21,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cmif.errors import InputError
 from cmif.gateway.logs import LogFormat, LogLevel
-
-if TYPE_CHECKING:
-    from cmif.provider.split import Report
-
+from cmif.types import Report
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Format = Annotated[LogFormat, typer.Option(help="Lines of text, or one JSON object a line.")]
@@ -43,11 +42,18 @@ Chain = Annotated[
 
 
 def default_split(*halves: str) -> Path:
-    """The default model's split in the user's cache, ``halves`` ("client", "server") made there if they are not yet."""
-    from cmif.provider.default import default_split as split_once
+    """The default model's split in the user's cache, ``halves`` ("client", "server") made there if they are not yet: by
+    what the entry point ``cmif.split`` named "default" gives, which is `cmif-server`'s.
 
-    with steps() as report:
-        return split_once(_base("XDG_CACHE_HOME", ".cache"), *halves, report=report)
+    Raises :class:`InputError` where that is not installed."""
+    for point in entry_points(group="cmif.split", name="default"):
+        split: Callable[..., Path] = point.load()
+        with steps() as report:
+            return split(_base("XDG_CACHE_HOME", ".cache"), *halves, report=report)
+    raise InputError(
+        "The default model is split by cmif-server, which is not installed.",
+        hint="Install cmif-server, or give a split with --bundle.",
+    )
 
 
 @contextmanager

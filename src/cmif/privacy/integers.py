@@ -17,6 +17,7 @@ from cmif.errors import MechanismError
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
+MAX_EPSILON = 30.0  # nats of one draw: beyond it a column's smallest weight would round to nothing
 BITS = 48  # weights times a bucket's width stay far below 2^64, so 64-bit sums are exact
 TOTAL = 1 << BITS
 DUST = 1e-6  # a column that no input reports more often than this is dropped: it is no useful output

@@ -16,8 +16,7 @@ from functools import lru_cache
 
 from cmif.errors import MechanismError
 from cmif.privacy.accounting import NANO
-from cmif.privacy.integers import exp_lower
-from cmif.privacy.laws.base import MAX_EPSILON
+from cmif.privacy.integers import MAX_EPSILON, exp_lower
 from cmif.privacy.sample import below
 
 _BITS = 62  # the total stays below 2^62, so that `below` draws it in one word

@@ -14,13 +14,13 @@ from scipy.integrate import quad
 
 from cmif.errors import MechanismError
 from cmif.privacy.integers import TOTAL, compile_rows
-from cmif.privacy.laws import LAWS as SHIPPED
-from cmif.privacy.laws import exact_epsilon
 from cmif_lab.laws import LAWS
 from cmif_lab.laws.calibrate import calibrate, sensitivity
 from cmif_lab.laws.noisy_max import exponential_matrix, gumbel_matrix, laplace_matrix
 from cmif_lab.laws.optimal import repair
-from tests.unit.privacy.test_laws import distances, distortion
+from cmif_server.tables.laws import LAWS as SHIPPED
+from cmif_server.tables.laws import exact_epsilon
+from tests.server.tables.test_laws import distances, distortion
 
 CALIBRATED = ["rnm-laplace", "rnm-gumbel", "rnm-exponential"]
 CHEAP = [name for name in LAWS if name not in ("rnm-laplace", "optimal")]

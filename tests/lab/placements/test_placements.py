@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from cmif.bf16 import to_float
-from cmif.engine.transformers import load_model
 from cmif.errors import EngineError, EngineUnavailableError
 from cmif.wire.rows import Rows
 from cmif_lab.placements import NAMES
@@ -25,6 +24,7 @@ from cmif_lab.placements.process import ServerProcess
 from cmif_lab.placements.remote import Remote
 from cmif_lab.placements.server import LINEAR, NEXT, PROMPT, offload_server, strict_server
 from cmif_lab.placements.strict import Strict
+from cmif_server.engine.transformers import load_model
 from tests.bodies import HIDDEN, VOCAB, make_body, table
 
 LAYERS, PROMPT_LENGTH, NEW = 2, 21, 12

@@ -63,4 +63,4 @@ def test_a_command_that_needs_the_extra_says_so(
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 2
-    assert "pip install 'cmif-gateway[server]'" in capsys.readouterr().err
+    assert "pip install 'cmif-server[engine]'" in capsys.readouterr().err

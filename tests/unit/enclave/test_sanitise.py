@@ -13,9 +13,9 @@ from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.inspect import inspect
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.sanitise import draw, units, write
-from cmif.privacy.build import build_table
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span, WordClass
+from cmif_server.tables.build import build_table
 
 
 @pytest.fixture(scope="module")

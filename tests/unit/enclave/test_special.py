@@ -18,10 +18,10 @@ from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.reasons import told
 from cmif.enclave.sanitise import draw, units, write
 from cmif.enclave.special import TYPES, Form, key, plural, special, written
-from cmif.privacy.build import build_table
 from cmif.privacy.integers import exp_lower
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span, WordClass
+from cmif_server.tables.build import build_table
 
 SPECIAL = special()
 MEMBERS = [(group, i) for group in SPECIAL.groups.values() for i in range(len(group.members))]

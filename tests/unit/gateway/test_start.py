@@ -25,7 +25,7 @@ from cmif.attest.subject import Subject
 from cmif.errors import AttestationError, GrantLimitError, InputError
 from cmif.gateway import start as module
 from cmif.gateway.start import AttestedGateway, Terms, Unsealed, unseal
-from cmif.provider.seal import seal
+from cmif_server.provider.seal import seal
 from tests.unit.attest.bundle import make_bundle
 
 PIN = "ab" * 32

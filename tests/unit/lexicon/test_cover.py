@@ -6,7 +6,7 @@ from lexicon.cover import OUT, rows
 
 from cmif.enclave.cover import _groups
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
-from cmif.provider.lexicon import public_lexicon
+from cmif_server.provider.lexicon import public_lexicon
 
 
 def test_the_shipped_file_is_what_the_lists_make() -> None:

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from cmif.privacy.build import build_table
-from cmif.privacy.laws import LAWS as SHIPPED
 from cmif.privacy.table import Table
 from cmif.types import WordClass
+from cmif_server.tables.build import build_table
+from cmif_server.tables.laws import LAWS as SHIPPED
 
 BUNDLE = "ab" * 32
 

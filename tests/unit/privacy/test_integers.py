@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cmif.errors import MechanismError
 from cmif.privacy.integers import TOTAL, compile_rows, exceeds, exp_lower
+from tests.server.tables.test_laws import distances
 from tests.unit.privacy.conftest import LAWS
-from tests.unit.privacy.test_laws import distances
 
 
 @given(st.floats(0, 30, allow_nan=False))

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmif.errors import InputError, MechanismError, TableError
-from cmif.privacy.build import build_table
 from cmif.privacy.entries import Entries, dump, parse
 from cmif.privacy.integers import exp_lower
-from cmif.privacy.partition import partition
 from cmif.privacy.table import Table
 from cmif.types import WordClass
+from cmif_server.tables.build import build_table
+from cmif_server.tables.partition import partition
 from tests.unit.privacy.conftest import BUNDLE, LAWS, clustered, lexicon
 
 

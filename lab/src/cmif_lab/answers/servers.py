@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cmif.cli.processes import server
 from cmif.errors import InputError
 from cmif_lab.answers.collect import AGAIN, MASKED, NOTHING, OFF
+from cmif_server.cli.processes import server
 
 
 def parse(given: Sequence[str]) -> dict[str, str]:

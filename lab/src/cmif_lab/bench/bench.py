@@ -152,7 +152,7 @@ def _check(
 
 def _halves(scratch: Path, model: Path | None, shape: str | None, progress: Callable[[str], None]) -> Path:
     """The directory that holds `client` and `server`."""
-    from cmif.provider.split import split
+    from cmif_server.provider.split import split
 
     if shape is not None:
         progress(f"writing a random {shape}, {parameters(config_of(shape)) / 1e9:.2f} billion weights")
@@ -241,8 +241,7 @@ def _row(case: Case, client: Client, samples: list[Sample], plain: list[Sample])
     }
     tokens = statistics.median(len(s.outcomes[0].ids) * len(s.outcomes) / s.total_ms * 1e3 for s in samples)
     up = statistics.median(o.bytes_up for o in outcomes)
-    lengths = [n for s in samples for n in s.prompts]
-    dense = [o.bytes_up / (2 * client.hidden * n) for o, n in zip(outcomes, lengths, strict=True)]
+    length = statistics.median(n for s in samples for n in s.prompts)
     mine = sum(ms for name, ms in steps.items() if name in CLIENT_STEPS[case.placement] | {"encode"})
     return {
         "placement": case.placement, "prompt": case.prompt, "new": case.new, "rtt_ms": case.rtt_ms,
@@ -256,8 +255,8 @@ def _row(case: Case, client: Client, samples: list[Sample], plain: list[Sample])
         "cpu_ratio_vs_plain": round(statistics.median(cpu), 4) if cpu else None,
         "round_trips": round(statistics.median(o.round_trips for o in outcomes)),
         "bytes_up": round(up), "bytes_down": round(statistics.median(o.bytes_down for o in outcomes)),
-        "prompt_tokens": round(statistics.median(lengths)),
-        "bytes_up_vs_bf16": round(statistics.median(dense), 4),
+        "prompt_tokens": round(length),
+        "bytes_up_vs_bf16": round(up / (2 * client.hidden * length), 4),
         "client_share": round(mine / statistics.median(totals), 5),
         "steps_ms": {name: round(ms, 3) for name, ms in steps.items()},
         "output_equals_plain": all(

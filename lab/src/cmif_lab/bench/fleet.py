@@ -89,8 +89,8 @@ class Fleet:
     def _model(self, name: str) -> Any:
         """What of the model ``name`` keeps in this process, loaded once; the one before it is dropped."""
         if self._kept[0] != name:
-            from cmif.engine.transformers import load_model
             from cmif_lab.placements.offload import OffloadModel
+            from cmif_server.engine.transformers import load_model
 
             self._kept = ("", None)
             if name == "enclave-only":

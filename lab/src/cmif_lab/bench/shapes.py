@@ -138,8 +138,8 @@ def _size(shape: tuple[int, ...]) -> int:
 
 def _copy_tokenizer(source: Path | None, out: Path, vocab: int) -> None:
     if source is None:
-        from cmif.provider.default import default_file
-        from cmif.provider.gguf_file import read_gguf
+        from cmif_server.provider.default import default_file
+        from cmif_server.provider.gguf_file import read_gguf
 
         default = read_gguf(default_file())
         (out / "tokenizer.json").write_text(_first(default.tokenizer, vocab), "utf-8")

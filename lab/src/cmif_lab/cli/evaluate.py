@@ -85,8 +85,8 @@ def experiment(
 
     `cmif eval answers --help`: what protection costs a real model in its answers.
     """
-    from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
     from cmif_lab.eval import report, run, settings
+    from cmif_server.tables.build import DEFAULT_GAMMA, DEFAULT_K
 
     try:
         epsilons = tuple(float(value) for value in epsilon.split(","))

@@ -22,10 +22,10 @@ from cmif.enclave.conversation import Who
 from cmif.enclave.memo import Forgetful
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.enclave.policy import Cover, PrivacyPolicy, detectors_for
-from cmif.engine.variants import generate
 from cmif.errors import InputError
 from cmif.types import Sampling
 from cmif.wire.frame import Frame, encode
+from cmif_server.engine.variants import generate
 
 if TYPE_CHECKING:
     from cmif_lab.eval.lm_attack import Attacker
@@ -153,7 +153,7 @@ def _seconds(answer: Callable[[Frame], float], bundle: Bundle, prepared: Prepare
 
 def timer(body: Path) -> Callable[[Frame], float]:
     """Seconds until the transformers engine on ``body`` has answered a frame, all its variants."""
-    from cmif.engine.transformers import TransformersEngine
+    from cmif_server.engine.transformers import TransformersEngine
 
     engine = TransformersEngine.load(body)
 

@@ -87,7 +87,7 @@ def load(path: Path | None, stop_words: frozenset[str], limit: int = 0) -> Lexic
     """Read ``word<TAB>class<TAB>count`` lines (gzip) from ``path`` or the packaged list. Raises
     InputError.
     """
-    source = path or Path(str(files("cmif.provider") / "data" / "words.tsv.gz"))
+    source = path or Path(str(files("cmif_server.provider") / "data" / "words.tsv.gz"))
     if not source.is_file():
         raise InputError(
             "no word list", hint="give one with --lexicon FILE (word, class, count; tab separated; gzip)"

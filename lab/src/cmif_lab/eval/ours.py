@@ -10,12 +10,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from cmif.privacy.build import build_table
 from cmif.privacy.table import Table
 from cmif_lab.eval.lexicon import Lexicon
 from cmif_lab.eval.mechanism import Buckets, Likelihood, Members
 from cmif_lab.eval.vectors import WordSpace
 from cmif_lab.laws import LAWS
+from cmif_server.tables.build import build_table
 
 TOTAL = float(1 << 48)  # the integer weights of a row add up to this
 
@@ -80,7 +80,7 @@ def shipped(
     gamma: Fraction,
     law: str,
 ) -> Shipped:
-    """The table of `cmif.privacy.build` over ``buckets``, proven."""
+    """The table of `cmif_server.tables.build` over ``buckets``, proven."""
     n = lexicon.sanitised
     table = build_table(
         lexicon.words[:n],

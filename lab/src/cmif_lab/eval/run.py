@@ -12,8 +12,6 @@ from functools import cached_property
 
 import numpy as np
 
-from cmif.privacy.build import DEFAULT_LAW
-from cmif.privacy.partition import partition
 from cmif_lab.audit import audit
 from cmif_lab.eval import cache, language, lexicon, models, ours, plugins, tasks, text, vectors
 from cmif_lab.eval.lm_attack import Attacker
@@ -23,6 +21,8 @@ from cmif_lab.eval.peers import WORD_PEERS, RowNoise, Space
 from cmif_lab.eval.peers.custext import CusText, CusTextPlus, Literal, mapping, nearest
 from cmif_lab.eval.settings import MECHANISMS, OURS, WITHOUT_EPSILON, Result, Row, Settings, check
 from cmif_lab.laws import LAWS
+from cmif_server.tables.build import DEFAULT_LAW
+from cmif_server.tables.partition import partition
 
 OPTIMAL_K = 32  # the linear program takes about 0.1 s a bucket here, 2 s at 64
 AUDIT_PAIRS = 6

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cmif.errors import InputError
-from cmif.privacy.build import DEFAULT_GAMMA, DEFAULT_K
 from cmif_lab.eval import plugins
+from cmif_server.tables.build import DEFAULT_GAMMA, DEFAULT_K
 
 OURS = ("default", "rnm-laplace", "rnm-gumbel", "rnm-exponential", "rr", "medoid-rr", "optimal", "constant")
 MECHANISMS = (  # in this order for good: a place seeds its draws

@@ -23,7 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmif.errors import InputError
-from cmif.privacy.vectors import (
+from cmif_lab.eval import cache
+from cmif_lab.eval.lexicon import Lexicon
+from cmif_lab.eval.models import Model
+from cmif_lab.eval.tasks import Task
+from cmif_lab.eval.text import read
+from cmif_server.provider.lexicon import public_constraints
+from cmif_server.tables.vectors import (
     centred_rows,
     counter_fit,
     features,
@@ -32,12 +38,6 @@ from cmif.privacy.vectors import (
     unit_rows,
     without_first,
 )
-from cmif.provider.lexicon import public_constraints
-from cmif_lab.eval import cache
-from cmif_lab.eval.lexicon import Lexicon
-from cmif_lab.eval.models import Model
-from cmif_lab.eval.tasks import Task
-from cmif_lab.eval.text import read
 
 KINDS = ("rows", "counterfit", "frequent", "body")
 WEIGHTS = ("public", "field")

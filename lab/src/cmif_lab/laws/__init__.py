@@ -1,6 +1,6 @@
 """Every law that was measured: the product's and those it was chosen over.
 
-Each is epsilon-LDP inside one bucket; ``LAWS[name](distances, epsilon, weights) -> P`` as in `cmif.privacy.laws`.
+Each is epsilon-LDP inside one bucket; ``LAWS[name](distances, epsilon, weights) -> P`` as in `cmif_server.tables.laws`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cmif.privacy.laws import LAWS as SHIPPED
-from cmif.privacy.laws import Law
 from cmif_lab.laws.noisy_max import (
     rnm_exponential,
     rnm_exponential_textbook,
@@ -20,6 +18,8 @@ from cmif_lab.laws.noisy_max import (
 )
 from cmif_lab.laws.optimal import optimal
 from cmif_lab.laws.response import rr
+from cmif_server.tables.laws import LAWS as SHIPPED
+from cmif_server.tables.laws import Law
 
 LAWS: Mapping[str, Law] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cmif.privacy.laws.base import F64, exact_epsilon
+from cmif_server.tables.laws.base import F64, exact_epsilon
 
 
 def sensitivity(scores: F64) -> float:

@@ -22,8 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from cmif.privacy.laws.base import F64, check_bucket, check_epsilon
 from cmif_lab.laws.calibrate import calibrate, sensitivity
+from cmif_server.tables.laws.base import F64, check_bucket, check_epsilon
 
 LAPLACE_NODES = 16  # per interval between two neighbouring scores, where the integrand is smooth
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cmif.errors import MechanismError
-from cmif.privacy.laws.base import F64, check_bucket, check_epsilon, exact_epsilon
+from cmif_server.tables.laws.base import F64, check_bucket, check_epsilon, exact_epsilon
 
 DUST = 1e-6  # the solver leaves columns of about 1e-9: no outputs, yet their ratios are unbounded
 MIXES = (0.0, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cmif.privacy.laws.base import F64, check_bucket, check_epsilon
+from cmif_server.tables.laws.base import F64, check_bucket, check_epsilon
 
 
 def rr(distances: F64, epsilon: float, weights: F64 | None = None) -> F64:

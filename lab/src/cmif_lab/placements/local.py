@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from cmif.engine.decoder import Decoder
 from cmif.wire.rows import Rows
 from cmif_lab.placements.placement import Outcome, decode_greedily, dense
+from cmif_server.engine.decoder import Decoder
 
 
 class EnclaveOnly:

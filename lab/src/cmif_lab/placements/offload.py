@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cmif.engine.decoder import Decoder
 from cmif.wire.rows import Rows
 from cmif_lab.placements.channel import Channel, Message
 from cmif_lab.placements.partial import LINEARS, linear_names, partial_model
 from cmif_lab.placements.placement import Outcome, decode_greedily, dense
 from cmif_lab.placements.server import LINEAR, to_array, to_tensor
+from cmif_server.engine.decoder import Decoder
 
 
 class OffloadModel:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from cmif.bf16 import to_float
-from cmif.engine.decoder import Decoder
 from cmif.wire.rows import Rows
+from cmif_server.engine.decoder import Decoder
 
 
 @dataclass(frozen=True, slots=True)

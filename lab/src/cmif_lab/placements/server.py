@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from cmif.bf16 import to_float
-from cmif.engine.decoder import Decoder
 from cmif.errors import CmifError, WireError
 from cmif_lab.placements.channel import Channel, Message
 from cmif_lab.placements.partial import EMBEDDING, linear_names, partial_model, tensors
+from cmif_server.engine.decoder import Decoder
 
 PROMPT, NEXT, LINEAR = 1, 2, 3
 """Operations: rows that open a request (``count``: how many tokens may follow), the next row, activations."""

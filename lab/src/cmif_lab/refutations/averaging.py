@@ -12,13 +12,13 @@ import argparse
 
 import numpy as np
 
-from cmif.privacy.build import DEFAULT_GAMMA
-from cmif.privacy.partition import partition
-from cmif.privacy.vectors import centred_rows, frequency_weights
 from cmif_lab.eval import lexicon, models, ours, text
 from cmif_lab.eval.attacks import repeated
 from cmif_lab.eval.mechanism import Mechanism
 from cmif_lab.eval.vectors import WordSpace
+from cmif_server.tables.build import DEFAULT_GAMMA
+from cmif_server.tables.partition import partition
+from cmif_server.tables.vectors import centred_rows, frequency_weights
 
 REPEATS = (1, 10, 50, 100)
 

@@ -14,11 +14,11 @@ from functools import partial
 
 import numpy as np
 
-from cmif.privacy.laws import exact_epsilon
 from cmif_lab.audit import audit
 from cmif_lab.eval import lexicon, models, text
 from cmif_lab.eval.peers import Space
 from cmif_lab.eval.peers.custext import CusTextPlus
+from cmif_server.tables.laws import exact_epsilon
 
 
 def show(

@@ -65,7 +65,7 @@ def test_another_device_or_code_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CMIF_SIMULATED_TEE_KEY", str(tmp_path / "other.key"))
     assert check(lambda: require(evidence(), policy, NOW, allow_simulated=True)) == "device"
     monkeypatch.setenv("CMIF_SIMULATED_TEE_KEY", str(tmp_path / "device.key"))
-    monkeypatch.setattr("cmif_simulated_tee.tee.measure", lambda: "66" * 48)
+    monkeypatch.setattr("cmif_simulated_tee.tee.measure", lambda engine: "66" * 48)
     assert check(lambda: require(evidence(), policy, NOW, allow_simulated=True)) == "measurement"
 
 
