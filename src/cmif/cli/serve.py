@@ -49,6 +49,9 @@ def serve(
     ] = None,
     collateral: Collateral = None,
     chain: Chain = None,
+    nvattest: Annotated[
+        Path | None, typer.Option(help="With --tee: NVIDIA's nvattest, whose evidence of the GPUs goes with ours.")
+    ] = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:
@@ -59,7 +62,7 @@ def serve(
     inside = InTee()
     if tee is not None:
         given = (tls_certificate, tls_key)
-        inside = in_tee(tee, host, backend.value, vllm_arguments or (), collateral, chain or (), given)
+        inside = in_tee(tee, host, backend.value, vllm_arguments or (), collateral, chain or (), given, nvattest)
         tls_certificate, tls_key = inside.certificate, inside.key
     served = body or default_split("server") / "server"
     if backend is Backend.VLLM:
