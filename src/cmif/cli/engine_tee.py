@@ -45,7 +45,7 @@ def in_tee(
         raise InputError(
             "With --tee the TLS key is made in the TEE.", hint="Leave out --tls-certificate and --tls-key."
         )
-    if nvattest is not None and not os.access(nvattest, os.X_OK):
+    if nvattest is not None and not os.access(nvattest := nvattest.absolute(), os.X_OK):
         raise InputError("--nvattest is not a program.")
     config, files = engine_config(backend, arguments), tuple(chain)
     if backend != "vllm":

@@ -57,8 +57,11 @@ def serve(
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
     from cmif.cli.engine_tee import InTee, in_tee
+    from cmif.errors import InputError
     from cmif.listen import tls_from_files
 
+    if nvattest is not None and tee is None:
+        raise InputError("--nvattest is for --tee: GPUs are attested beside the TEE that uses them.")
     inside = InTee()
     if tee is not None:
         given = (tls_certificate, tls_key)

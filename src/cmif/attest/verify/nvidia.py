@@ -68,7 +68,7 @@ def _judge(claims: Mapping[str, Any], nonce: bytes, policy: GpuPolicy) -> list[N
         _require(path, wanted, _at(claims, path))
     for path in _MISMATCHES:
         if claims.get(path):
-            raise _refused("The GPU runs what NVIDIA has not published.", "gpu", f"no {path}", len(claims[path]))
+            raise _refused("The GPU runs what NVIDIA has not published.", "gpu", f"no {path}", "some")
     needs = []
     for what, group in _CHECKED.items():
         seen = {path: _at(claims, path) for path in group}
