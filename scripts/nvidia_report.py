@@ -1,8 +1,9 @@
-"""The part of `nvattest attest` that needs no server, done by NVIDIA's Python verifier: is this the report of a genuine GPU?
+"""The part of `nvattest attest` that needs no server, done by NVIDIA's Python verifier: is this a genuine GPU's report?
 
-Parsed, the firmware's id that of the certificate, the chain up to NVIDIA's root, the versions, our nonce, the signature: each by the
-verifier's own functions. What it would ask NVIDIA for, reference measurements (RIM) and revocation (OCSP), is missing from the
-claims, so a policy that wants them refuses. Runs where `nv-local-gpu-verifier` is installed (`scripts/install-nvidia-verifier`).
+Parsed, the firmware's id that of the certificate, the chain up to NVIDIA's root, the versions, our nonce, the
+signature: each by the verifier's own functions. What it would ask NVIDIA for, reference measurements (RIM) and
+revocation (OCSP), is missing from the claims, so a policy that wants them refuses. It runs where
+`scripts/install-nvidia-verifier` puts it.
 """
 
 import argparse
@@ -10,13 +11,13 @@ import base64
 import contextlib
 import json
 import logging
-import os
 import sys
 import warnings
 
-logging.disable(logging.CRITICAL)
+logging.disable(logging.CRITICAL)  # the verifier writes to standard output, which is ours
 warnings.simplefilter("ignore")
 
+# ruff: noqa: E402
 from verifier.attestation import AttestationReport
 from verifier.cc_admin_utils import CcAdminUtils
 from verifier.config import BaseSettings, BlackwellSettings, HopperSettings
@@ -62,9 +63,8 @@ def main() -> int:
     BaseSettings.CLAIMS_VERSION = "3.0"
     result, message, claims = 0, "Ok", []
     try:
-        with open(options.gpu_evidence_file, encoding="ascii") as file, open(os.devnull, "w") as nowhere:
-            with contextlib.redirect_stdout(nowhere):
-                claims = [claims_of(evidence, options.nonce) for evidence in json.load(file)]
+        with open(options.gpu_evidence_file, encoding="ascii") as file, contextlib.redirect_stdout(sys.stderr):
+            claims = [claims_of(evidence, options.nonce) for evidence in json.load(file)]
     except Exception as error:  # its functions raise many kinds on evidence that is not genuine
         result, message, claims = 1, type(error).__name__, []
     print(json.dumps({"result_code": result, "result_message": message, "claims": claims}))

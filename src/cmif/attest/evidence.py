@@ -31,8 +31,8 @@ class TeeKind(StrEnum):
 class GpuEvidence:
     """What one NVIDIA GPU says of itself. Nothing in it is trusted before NVIDIA's verifier has seen it.
 
-    ``arch``: "HOPPER" or "BLACKWELL". ``driver`` and ``vbios``: the versions that the report must repeat. ``report``: SPDM 1.1,
-    GET_MEASUREMENTS and its signed answer. ``chain``: certificates in PEM, the GPU's own first.
+    ``arch``: "HOPPER" or "BLACKWELL". ``driver`` and ``vbios``: the versions that the report must repeat. ``report``:
+    SPDM 1.1, GET_MEASUREMENTS and its signed answer. ``chain``: certificates in PEM, the GPU's own first.
     """
 
     arch: str
@@ -85,8 +85,8 @@ class Evidence:
     """What the attesting side hands over. Nothing in it is trusted before it is verified.
 
     ``data``: an SGX or TDX quote, an SNP report, a Nitro document. ``collateral``: Intel's signed collateral as JSON
-    text. ``chain``: certificates in PEM or DER, in any order, each entry one or more certificates. ``gpus``: what the GPUs
-    of the machine say, collected inside the TEE.
+    text. ``chain``: certificates in PEM or DER, in any order, each entry one or more certificates. ``gpus``: what the
+    machine's GPUs say, collected inside the TEE.
     """
 
     kind: TeeKind

@@ -1,4 +1,4 @@
-"""NVIDIA's `nvattest`, or a program that answers as it does, as a process of its own: none of NVIDIA's code is imported.
+"""NVIDIA's `nvattest`, or a program that answers as it does, as a process of its own: NVIDIA's code is not imported.
 
 The interface is that of github.com/NVIDIA/attestation-sdk, `nv-attestation-cli`: one JSON object with ``result_code``.
 """
@@ -24,11 +24,12 @@ _EVIDENCE = "evidence.json"
 def run(program: Path, command: str, nonce: bytes, gpus: Sequence[GpuEvidence] = ()) -> dict[str, Any]:
     """What ``program`` prints for ``command`` about GPUs over ``nonce`` (32 bytes), about ``gpus`` if there are any.
 
-    It gets a directory of its own and nothing of our environment but the path; one that needs more (a proxy, a library) is
-    wrapped in a script. Raises :class:`AttestationError`, check ``gpu_verifier``: not there, late, or its result is not 0.
+    It gets a directory of its own and nothing of our environment but the path; one that needs more (a proxy, a library)
+    is wrapped in a script. Raises :class:`AttestationError`, check ``gpu_verifier``: not there, late, its result not 0.
     """
-    given = ["--gpu-evidence-source", "file", "--gpu-evidence-file", _EVIDENCE] if gpus else []
-    line = [program, command, "--format", "json", "--log-level", "off", "--device", "gpu", "--nonce", nonce.hex(), *given]
+    line = [str(program), command, "--format", "json", "--log-level", "off", "--device", "gpu", "--nonce", nonce.hex()]
+    if gpus:
+        line += ["--gpu-evidence-source", "file", "--gpu-evidence-file", _EVIDENCE]
     with tempfile.TemporaryDirectory(prefix="cmif-gpu-") as folder:
         Path(folder, _EVIDENCE).write_text(json.dumps([gpu.told() for gpu in gpus]), "ascii")
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": folder}
@@ -59,4 +60,5 @@ def run(program: Path, command: str, nonce: bytes, gpus: Sequence[GpuEvidence] =
 
 
 def _failed(seen: str) -> AttestationError:
-    return AttestationError("NVIDIA's program gives no good result.", check="gpu_verifier", expected="result code 0", seen=seen)
+    message = "NVIDIA's program gives no good result."
+    return AttestationError(message, check="gpu_verifier", expected="result code 0", seen=seen)

@@ -28,7 +28,7 @@ class Subject:
         return hashlib.sha256(encode([_GPU_LABEL, self.report_data(nonce)])).digest()
 
     def report_data(self, nonce: bytes, gpus: Sequence[GpuEvidence] = ()) -> bytes:
-        """The 64 bytes that the evidence must carry for ``nonce``, and for the ``gpus`` that the TEE vouches for: none is
-        added, left out or exchanged on the way."""
+        """The 64 bytes that the evidence must carry for ``nonce``, and for the ``gpus`` that the TEE vouches for: none
+        is added, left out or exchanged on the way."""
         alone = hashlib.sha512(encode([_LABEL, nonce, self.config, self.bundle, self.tls_spki])).digest()
         return hashlib.sha512(encode([_GPU_LABEL, alone, [astuple(gpu) for gpu in gpus]])).digest() if gpus else alone

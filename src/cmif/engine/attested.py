@@ -45,8 +45,8 @@ class EngineTee:
 
     def route(self, model: str) -> Route:
         """``GET /attestation`` of an engine that serves the split ``model``."""
-        gpus = {"gpus": partial(nvidia.collect, self.nvattest)} if self.nvattest else {}
-        return attestation_route(self.producer(), Subject(self.config.hex(), model, self.tls_spki), **gpus)
+        gpus = partial(nvidia.collect, self.nvattest) if self.nvattest else None
+        return attestation_route(self.producer(), Subject(self.config.hex(), model, self.tls_spki), gpus=gpus)
 
     def told(self) -> dict[str, str]:
         """What the engine prints of it when it is ready."""

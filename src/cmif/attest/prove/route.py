@@ -17,19 +17,18 @@ from cmif.attest.simulated import LABEL
 from cmif.attest.subject import Subject
 from cmif.errors import AttestationError
 
-
 Gpus = Callable[[bytes], tuple[GpuEvidence, ...]]
 """The evidence of all GPUs here over a nonce of 32 bytes. Raises :class:`AttestationError`."""
 
 
 def attestation_route(
-    producer: Producer, subject: Subject, path: str = "/attestation", *, gpus: Gpus = lambda nonce: ()
+    producer: Producer, subject: Subject, path: str = "/attestation", *, gpus: Gpus | None = None
 ) -> Route:
     """``GET /attestation?nonce=HEX``: evidence over the caller's nonce. One at a time: evidence is slow to make."""
     busy = asyncio.Lock()
 
     def evidence_over(nonce: bytes) -> Evidence:
-        seen = gpus(subject.gpu_nonce(nonce))
+        seen = gpus(subject.gpu_nonce(nonce)) if gpus is not None else ()
         return replace(producer.produce(subject.report_data(nonce, seen)), gpus=seen)
 
     async def endpoint(request: Request) -> Response:

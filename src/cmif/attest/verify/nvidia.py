@@ -15,6 +15,7 @@ from cmif.attest.verify.policy import GpuPolicy
 from cmif.errors import AttestationError
 
 _REPORT, _DRIVER, _VBIOS = (f"x-nvidia-gpu-{part}" for part in ("attestation-report", "driver-rim", "vbios-rim"))
+_RIM = ("fetched", "version-match", "signature-verified", "measurements-available")
 _CHAINS = (f"{_REPORT}-cert-chain", f"{_DRIVER}-cert-chain", f"{_VBIOS}-cert-chain")
 
 _GENUINE: dict[str, object] = {
@@ -32,8 +33,7 @@ _CHECKED: dict[str, dict[str, object]] = {
         "secboot": True,
         "dbgstat": "disabled",
         "x-nvidia-gpu-vbios-index-no-conflict": True,
-        **{f"{rim}-{what}": True for rim in (_DRIVER, _VBIOS) for what in ("fetched", "version-match", "signature-verified")},
-        **{f"{rim}-measurements-available": True for rim in (_DRIVER, _VBIOS)},
+        **{f"{rim}-{what}": True for rim in (_DRIVER, _VBIOS) for what in _RIM},
         **{f"{chain}/x-nvidia-cert-status": "valid" for chain in _CHAINS[1:]},
     },
     "revocation": {

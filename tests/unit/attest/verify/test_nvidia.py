@@ -59,7 +59,7 @@ class Snp:
         return AMD.evidence(AMD.report(report_data))
 
 
-def told(gpus: Callable[[bytes], tuple[GpuEvidence, ...]] = lambda nonce: ()) -> Any:
+def told(gpus: Callable[[bytes], tuple[GpuEvidence, ...]] | None = None) -> Any:
     """What an engine answers that is asked with NONCE, as JSON that went over the network."""
 
     async def ask() -> Any:
