@@ -85,4 +85,4 @@ $(VENV)/.dev: pyproject.toml lab/pyproject.toml constraints.txt | $(VENV)/bin/py
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-clients tests/conformance/clients/node/node_modules build dist
+	rm -rf $(VENV) .venv-vllm .venv-clients .venv-nvidia tests/conformance/clients/node/node_modules build dist
