@@ -1,6 +1,7 @@
 """NVIDIA's `nvattest`, or a program that answers as it does, as a process of its own: NVIDIA's code is not imported.
 
-The interface is that of github.com/NVIDIA/attestation-sdk, `nv-attestation-cli`: one JSON object with ``result_code``.
+The interface is that of github.com/NVIDIA/attestation-sdk at 443b9e3, `nv-attestation-cli`: one JSON object on standard
+output, with ``result_code``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def run(program: Path, command: str, nonce: bytes, gpus: Sequence[GpuEvidence] =
     It gets a directory of its own and nothing of our environment but the path; one that needs more (a proxy, a library)
     is wrapped in a script. Raises :class:`AttestationError`, check ``gpu_verifier``: not there, late, its result not 0.
     """
-    line = [str(program), command, "--format", "json", "--log-level", "off", "--device", "gpu", "--nonce", nonce.hex()]
+    line = [str(program), "--format", "json", "--log-level", "off", command, "--device", "gpu", "--nonce", nonce.hex()]
     if gpus:
         line += ["--gpu-evidence-source", "file", "--gpu-evidence-file", _EVIDENCE]
     with tempfile.TemporaryDirectory(prefix="cmif-gpu-") as folder:

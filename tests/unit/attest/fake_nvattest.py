@@ -16,8 +16,9 @@ SIGNED = b"signed"
 _PROGRAM = """
 import base64, copy, json, sys
 
-command, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
-assert (options["--format"], options["--log-level"], options["--device"]) == ("json", "off", "gpu")
+assert sys.argv[1:5] == ["--format", "json", "--log-level", "off"]  # of nvattest itself, before the command
+command, options = sys.argv[5], dict(zip(sys.argv[6::2], sys.argv[7::2]))
+assert options["--device"] == "gpu"
 nonce = options["--nonce"]
 given = json.loads(GIVEN)
 
