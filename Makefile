@@ -85,4 +85,4 @@ $(VENV)/.dev: pyproject.toml server/pyproject.toml lab/pyproject.toml constraint
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-clients tests/conformance/clients/node/node_modules build dist
+	rm -rf $(VENV) .venv-vllm .venv-clients .venv-nvidia tests/conformance/clients/node/node_modules build dist

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.boundary.test_sealed_end_to_end import LABEL, command, get, image, running, until
+from tests.unit.attest.fake_nvattest import program, table
 
 pytest.importorskip(
     "cmif_simulated_tee", reason="needs the distribution cmif-simulated-tee (pip install ./simulated-tee)"
@@ -104,6 +105,42 @@ def test_an_engine_in_a_simulated_tee_from_its_start_to_a_relaxed_answer(tiny_sp
             status, answer, headers = asked(strict["url"], first)
             assert (status, headers["x-cmif-lane"]) == (200, "engine")
             assert "Whitfield" not in answer["cmif"]["engine_saw"]
+
+
+@pytest.mark.slow
+def test_an_engine_shows_its_gpus_and_a_policy_that_wants_them_takes_no_other(tiny_split: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CMIF_SIMULATED_TEE_KEY": str(tmp_path / "device.key")}
+    environment["PYTHONPATH"] = str(image(tmp_path / "image"))
+    rules = subprocess.run(
+        [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
+        capture_output=True, text=True, check=True, env=environment,
+    ).stdout  # fmt: skip
+    nvattest, digest = program(tmp_path), command("attest", "engine-digest").stdout.strip()
+    text = rules.replace("version = 1\n", f'version = 1\nconfig_digests = ["{digest}"]\n') + table(nvattest)
+    policy = tmp_path / "engine.toml"
+    policy.write_text(text.replace('reason = ""', 'reason = "test"'), "utf-8")
+    serve = ("cmif", "serve", str(tiny_split / "server"), "--tee", "simulated", "--port", "0")
+
+    def verified(url: str) -> tuple[int, str]:
+        line = ("attest", "verify", url, "--policy", str(policy), "--allow-simulated")
+        done = command(*line, environment=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    with running(*serve, "--nvattest", str(nvattest), environment=environment) as engine:
+        status, said = verified(engine["url"])
+        assert status == 0, said
+        program(tmp_path, nonce="00" * 32)  # the GPUs answer something else from here on
+        status, said = verified(engine["url"])
+        assert (status, "gives no statement" in said) == (1, True)
+    with running(*serve, environment=environment) as engine:
+        status, said = verified(engine["url"])
+        assert (status, "no evidence of a GPU" in said) == (1, True)
+
+
+@pytest.mark.parametrize("more", [(), ("--tee", "snp")])
+def test_gpus_are_attested_by_a_program_and_beside_a_tee_only(tiny_split: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    done = command("serve", str(tiny_split / "server"), "--nvattest", str(tmp_path / "none"), *more)
+    assert (done.returncode, "--nvattest" in done.stderr) == (2, True), done.stderr
 
 
 def asked_closed(url: str) -> tuple[int, str]:

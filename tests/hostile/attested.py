@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cmif.attest.evidence import TeeKind
-from cmif.attest.prove.route import attestation_route
+from cmif.attest.prove.route import Gpus, attestation_route
 from cmif.attest.subject import Subject, engine_config
 from cmif.attest.verify import appraise
 from cmif.attest.verify.policy import AppraisalPolicy
@@ -81,13 +81,13 @@ class Machine:
         self.policy = replace(AppraisalPolicy.parse(rules), config_digests=frozenset({self.config}))
 
     @contextmanager
-    def up(self, port: int = 0, *, evidence: bool = True, **subject: str) -> Iterator[str]:
+    def up(self, port: int = 0, *, evidence: bool = True, gpus: Gpus | None = None, **subject: str) -> Iterator[str]:
         """The engine with a new TLS key, as after every start; ``subject`` changes what it states of itself."""
         tls, spki = enclave_tls(("127.0.0.1",))
         told = replace(Subject(self.config, self.engine.info.model, spki), **subject)
         app = make_app(self.engine)  # type: ignore[arg-type]
         if evidence:
-            app.router.routes.append(attestation_route(self.producer, told))
+            app.router.routes.append(attestation_route(self.producer, told, gpus=gpus))
         with serving(app, tls, port) as url:
             yield url
 

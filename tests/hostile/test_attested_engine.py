@@ -12,14 +12,16 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from cmif.attest.evidence import TeeKind
+from cmif.attest.evidence import GpuEvidence, TeeKind
 from cmif.attest.spki import pinned_context
+from cmif.attest.verify.policy import AppraisalPolicy
 from cmif.enclave.pipeline import Pipeline, Prepared
 from cmif.gateway.bundles import open_bundle
 from cmif.gateway.engine_attestation import LIFETIME_S, Accepted
 from cmif.gateway.selfsigned import enclave_tls
 from cmif.gateway.store import SqliteStore
 from tests.hostile.attested import Attested, InTheMiddle, Machine, gateway, plain
+from tests.unit.attest.fake_nvattest import gpu, program, table
 
 TYPED = "Patient: Eleanor Whitfield was seen for diabetes."
 ASKED = [{"role": "user", "content": TYPED}]
@@ -102,6 +104,31 @@ async def test_an_engine_without_evidence_is_not_spoken_to(machine: Machine) -> 
     with machine.up(evidence=False) as url:
         async with gateway(machine, url) as of:
             await closed(of, "statement", machine)
+
+
+async def test_an_engine_whose_gpus_nvidias_verifier_does_not_accept_is_sent_nothing(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A host can show GPUs that are none, of another question, of another version, or none at all."""
+    verifier = program(tmp_path)
+    machine.policy = replace(machine.policy, gpu=AppraisalPolicy.parse(table(verifier)).gpu)
+    none: tuple[GpuEvidence, ...] = ()
+    for gpus, check in (
+        (None, "gpu:"),
+        (lambda nonce: none, "gpu:"),
+        (lambda nonce: (gpu(nonce), gpu(bytes(32))), "gpu_nonce:"),
+        (lambda nonce: (gpu(nonce), replace(gpu(nonce), report=gpu(nonce).report[:-1])), "gpu_verifier:"),
+        (lambda nonce: (gpu(nonce), replace(gpu(nonce), driver="535.00")), "gpu_driver:"),
+    ):
+        with machine.up(gpus=gpus) as url:
+            async with gateway(machine, url) as of:
+                await closed(of, check, machine)
+    with machine.up(gpus=lambda nonce: (gpu(nonce), gpu(nonce))) as url:
+        async with gateway(machine, url) as of:
+            await held(of)
+            verifier.unlink()
+            of.attestation.doubt(of.attestation.require())
+            await closed(of, "gpu_verifier:", machine)
 
 
 async def test_evidence_of_another_vendor_is_refused(machine: Machine, wide_split: Path) -> None:

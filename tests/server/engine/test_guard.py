@@ -28,6 +28,7 @@ import cmif_server.engine.attested as attested_module
 import cmif_server.engine.streams as streams_module
 import cmif_server.engine.vllm_version as version_module
 from cmif.attest.evidence import Evidence, TeeKind
+from cmif.attest.prove.nvidia import collect
 from cmif.attest.subject import Subject, engine_config
 from cmif.wire.events import DoneEvent, ErrorEvent, Event, EventReader, TokenEvent
 from cmif.wire.frame import CONTENT_TYPE, encode
@@ -35,6 +36,7 @@ from cmif_server.engine.attested import EngineTee
 from cmif_server.engine.body import load_body
 from cmif_server.engine.completions import request_body
 from cmif_server.engine.guard import Guard
+from tests.unit.attest.fake_nvattest import program
 
 from .conftest import Tiny, prompt, until
 
@@ -389,7 +391,8 @@ async def test_it_does_not_start_on_an_old_vllm(
 async def test_in_a_tee_it_states_what_it_runs_in_and_what_vllm_is_given(
     llama: Tiny, new_enough: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    tee = EngineTee(TeeKind.SNP, engine_config("vllm", ["--seed", "1"]), "ab" * 32, chain=(tmp_path / "ark.pem",))
+    nvattest, config = program(tmp_path), engine_config("vllm", ["--seed", "1"])
+    tee = EngineTee(TeeKind.SNP, config, "ab" * 32, chain=(tmp_path / "ark.pem",), nvattest=nvattest)
     (tmp_path / "ark.pem").write_bytes(b"signed by AMD")
     made = Producer()
     monkeypatch.setattr(attested_module, "producer", lambda kind, **files: made.given(kind, files))
@@ -400,7 +403,8 @@ async def test_in_a_tee_it_states_what_it_runs_in_and_what_vllm_is_given(
     assert await status(f"/attestation?nonce={'11' * 32}") == 200
     assert made.files == {"collateral": None, "chain": (tmp_path / "ark.pem",)}
     subject = Subject(tee.config.hex(), load_body(llama.path).info.model, "ab" * 32)
-    assert made.asked == [subject.report_data(bytes([0x11]) * 32)]
+    nonce = bytes([0x11]) * 32
+    assert made.asked == [subject.report_data(nonce, collect(nvattest, subject.gpu_nonce(nonce)))]
 
 
 class Producer:

@@ -1,6 +1,6 @@
 """The public word list of the experiments, and vectors for it taken from a model's own embedding table.
 
-The list is the project's public one (`cmif/provider/data/words.tsv.gz`: word, class, count) or a file of the
+The list is the project's public one (`cmif_server/provider/data/words.tsv.gz`: word, class, count) or a file of the
 same form; nothing in it comes from the text under test. Stop words are appended for the peers that replace
 every word.
 """

@@ -35,6 +35,7 @@ def in_tee(
     collateral: Path | None,
     chain: Sequence[Path],
     given: Sequence[Path | None],
+    nvattest: Path | None = None,
 ) -> InTee:
     """A fresh key and what the engine says of itself. ``given``: TLS files of the command line, which must be none.
 
@@ -45,14 +46,17 @@ def in_tee(
         raise InputError(
             "With --tee the TLS key is made in the TEE.", hint="Leave out --tls-certificate and --tls-key."
         )
+    if nvattest is not None and not os.access(nvattest := nvattest.absolute(), os.X_OK):
+        raise InputError("--nvattest is not a program.")
     config, files = engine_config(backend, arguments), tuple(chain)
     if backend != "vllm":
         tls, spki = enclave_tls((host,))
-        tee = EngineTee(kind, config, spki, collateral, files)
+        tee = EngineTee(kind, config, spki, collateral, files, nvattest)
         tee.producer()  # files that cannot be read are an error now, not at the first question
         return InTee(tee, tls)
     certificate, key = self_signed((host,))
-    tee = EngineTee(kind, config, spki_sha256(ssl.PEM_cert_to_DER_cert(certificate.decode("ascii"))), collateral, files)
+    spki = spki_sha256(ssl.PEM_cert_to_DER_cert(certificate.decode("ascii")))
+    tee = EngineTee(kind, config, spki, collateral, files, nvattest)
     tee.producer()
     return InTee(tee, None, _in_memory(certificate), _in_memory(key))
 

@@ -49,17 +49,23 @@ def serve(
     ] = None,
     collateral: Collateral = None,
     chain: Chain = None,
+    nvattest: Annotated[
+        Path | None, typer.Option(help="With --tee: NVIDIA's nvattest, whose evidence of the GPUs goes with ours.")
+    ] = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run the engine: every layer after the embedding, from rows to a stream of token ids."""
+    from cmif.errors import InputError
     from cmif.listen import tls_from_files
     from cmif_server.cli.engine_tee import InTee, in_tee
 
+    if nvattest is not None and tee is None:
+        raise InputError("--nvattest is for --tee: GPUs are attested beside the TEE that uses them.")
     inside = InTee()
     if tee is not None:
         given = (tls_certificate, tls_key)
-        inside = in_tee(tee, host, backend.value, vllm_arguments or (), collateral, chain or (), given)
+        inside = in_tee(tee, host, backend.value, vllm_arguments or (), collateral, chain or (), given, nvattest)
         tls_certificate, tls_key = inside.certificate, inside.key
     served = body or default_split("server") / "server"
     if backend is Backend.VLLM:

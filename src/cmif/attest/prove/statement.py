@@ -29,6 +29,7 @@ def parse_nonce(text: str) -> bytes:
 
 def statement(subject: Subject, evidence: Evidence) -> dict[str, Any]:
     """The statement as JSON."""
+    gpus = {"gpus": [gpu.told() for gpu in evidence.gpus]} if evidence.gpus else {}
     return {
         "v": 1,
         "tee": str(evidence.kind),
@@ -38,6 +39,7 @@ def statement(subject: Subject, evidence: Evidence) -> dict[str, Any]:
         "evidence": _text(evidence.data),
         "collateral": _text(evidence.collateral),
         "chain": [_text(entry) for entry in evidence.chain],
+        **gpus,
     }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from cmif.attest.evidence import MAX_COLLATERAL_BYTES, MAX_EVIDENCE_BYTES, Evidence, TeeKind
-from cmif.attest.verify import dcap, nitro, simulated, snp
+from cmif.attest.verify import dcap, nitro, nvidia, simulated, snp
 from cmif.attest.verify.claims import Claims
 from cmif.attest.verify.policy import ANY_PLATFORM, AppraisalPolicy, Rule
 from cmif.errors import AttestationError
@@ -73,10 +73,13 @@ def require(
     at: datetime,
     *,
     report_data: bytes | None = None,
+    gpu_nonce: bytes = b"",
     allow_simulated: bool = False,
     roots: Roots | None = None,
 ) -> Claims:
     """Claims of evidence that ``policy`` accepts at the time ``at``, bound to ``report_data`` if that is given.
+
+    A policy of GPUs accepts only evidence with reports of theirs over ``gpu_nonce`` that NVIDIA's verifier accepts.
 
     ``allow_simulated`` is the command line's half of the consent; the policy's half is a ``[[simulated]]`` rule.
     Raises :class:`AttestationError`, whose record says which check failed, what was expected and what was seen.
@@ -95,6 +98,9 @@ def require(
         )
     claims = verify(evidence, at, roots)
     _judge(claims, policy, rules, at, report_data)
+    if policy.gpu is not None:
+        claims = replace(claims, needs=(*claims.needs, *nvidia.verify(evidence.gpus, gpu_nonce, policy.gpu)))
+        _judge(claims, policy, rules, at, report_data)
     return claims
 
 

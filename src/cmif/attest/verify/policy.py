@@ -8,7 +8,8 @@ platforms. What a strict reader would refuse needs a ``widen`` entry with a reas
     tcb_status = "SWHardeningNeeded"
     reason = "INTEL-SA-00615 is mitigated by our build flags"
 
-Unknown keys are errors. A policy without rules, or a rule without platforms, refuses everything.
+Unknown keys are errors. A policy without rules, or a rule without platforms, refuses everything. With a table ``[gpu]``
+it also refuses whatever comes without GPUs that NVIDIA's verifier accepts and the table lists.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cmif.attest.evidence import TeeKind
@@ -109,7 +111,7 @@ SCHEMAS: Mapping[TeeKind, Schema] = {
         pins={"measurement": 48, "device": 32},
         required=frozenset({"measurement", "device"}),
         floors=frozenset(),
-        widenings={"tee": ("simulated",)},
+        widenings={"tee": ("simulated",), "gpu": ("measurements", "revocation")},
         platforms=False,
     ),
 }
@@ -127,13 +129,26 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuPolicy:
+    """The GPUs that may be beside the TEE: ``verifier`` is the program that judges their reports (NVIDIA's `nvattest`);
+    models, driver and VBIOS versions as it names them, in lower case."""
+
+    verifier: Path
+    model: frozenset[str]
+    driver: frozenset[str]
+    vbios: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class AppraisalPolicy:
     """Rules; the longest time since Intel signed the collateral (None: as long as it is itself valid); and the digests
-    of the gateway configurations that may get a key or call themselves ready (`cmif attest config-digest`)."""
+    of the gateway configurations that may get a key or call themselves ready (`cmif attest config-digest`);
+    and the GPUs that evidence must show (None: not asked for)."""
 
     rules: tuple[Rule, ...] = ()
     max_collateral_age_s: int | None = None
     config_digests: frozenset[str] = frozenset()
+    gpu: GpuPolicy | None = None
 
     def of_kind(self, kind: TeeKind) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules if rule.kind is kind)
@@ -153,6 +168,7 @@ class AppraisalPolicy:
         configs = (
             _pin(raw.pop("config_digests"), 48, "config_digests") if "config_digests" in raw else frozenset()
         )
+        gpu = _gpu(raw.pop("gpu")) if "gpu" in raw else None
         rules = []
         for key, tables in raw.items():
             if key not in list(TeeKind):
@@ -162,7 +178,7 @@ class AppraisalPolicy:
             if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
                 raise InputError(f"The policy's {key} is not a list of rules.", hint=f"Write [[{key}]].")
             rules += [_rule(TeeKind(key), table, f"{key}[{n}]") for n, table in enumerate(tables)]
-        return cls(tuple(rules), age, configs)
+        return cls(tuple(rules), age, configs, gpu)
 
 
 def _is_number(value: Any) -> bool:
@@ -192,6 +208,16 @@ def _rule(kind: TeeKind, table: dict[str, Any], where: str) -> Rule:
     if missing:
         raise InputError(f"The policy's {where} does not say {', '.join(missing)}.")
     return Rule(kind, pins, floors, platforms, widenings)
+
+
+def _gpu(table: Any) -> GpuPolicy:
+    if not isinstance(table, dict) or set(table) != {"verifier", "model", "driver", "vbios"}:
+        raise InputError("The policy's gpu is not a table [gpu] of verifier, model, driver and vbios.")
+    program = table["verifier"]
+    if not isinstance(program, str) or not Path(program).is_absolute():
+        raise InputError("The policy's gpu.verifier is not the absolute path of a program.")
+    listed = {key: _strings(table[key], f"gpu.{key}") for key in ("model", "driver", "vbios")}
+    return GpuPolicy(Path(program), **{key: frozenset(v.lower() for v in values) for key, values in listed.items()})
 
 
 def _pin(value: Any, size: int, where: str) -> frozenset[str]:

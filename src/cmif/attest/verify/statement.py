@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, Evidence, TeeKind
+from cmif.attest.evidence import MAX_CHAIN_CERTIFICATES, MAX_GPUS, Evidence, GpuEvidence, TeeKind
 from cmif.attest.subject import Subject
 from cmif.attest.verify.appraise import Roots, require
 from cmif.attest.verify.claims import Claims
@@ -54,7 +54,8 @@ def require_statement(
         evidence,
         policy,
         at,
-        report_data=subject.report_data(nonce),
+        report_data=subject.report_data(nonce, evidence.gpus),
+        gpu_nonce=subject.gpu_nonce(nonce),
         allow_simulated=allow_simulated,
         roots=roots,
     )
@@ -67,8 +68,11 @@ def _parse(told: Any) -> tuple[Subject, Evidence]:
             raise ValueError
         subject = Subject(str(told["config_digest"]), str(told["bundle"]), str(told["tls_spki"]))
         chain = tuple(_bytes(entry) for entry in told["chain"])
+        if len(listed := told.get("gpus", [])) > MAX_GPUS:
+            raise ValueError
+        gpus = tuple(GpuEvidence.parse(entry) for entry in listed)
         return subject, Evidence(
-            TeeKind(told["tee"]), _bytes(told["evidence"]), _bytes(told["collateral"]), chain
+            TeeKind(told["tee"]), _bytes(told["evidence"]), _bytes(told["collateral"]), chain, gpus
         )
     except (KeyError, TypeError, ValueError):
         raise AttestationError(
