@@ -15,10 +15,11 @@ import re
 from collections import Counter
 from typing import cast
 
-from cmif.enclave.conversation import Conversations, Who
+from cmif.enclave.conversation import Who
 from cmif.enclave.detect import default_detectors
 from cmif.enclave.draft import Drafts
 from cmif.enclave.memo import Forgetful
+from cmif.enclave.path import Conversations
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.segment import Segment
 from cmif.privacy.table import Table

@@ -20,9 +20,10 @@ from math import inf
 
 import numpy as np
 
-from cmif.enclave.conversation import Conversation, Drawn, Name
+from cmif.enclave.conversation import Conversation
 from cmif.enclave.draft import Draft
 from cmif.enclave.finder import Finder
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.originals import Original
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import outside

@@ -6,9 +6,10 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cmif.enclave.conversation import Conversation, Drawn, Name
+from cmif.enclave.conversation import Conversation
 from cmif.enclave.detect import Detector, detect_all
 from cmif.enclave.finder import Finder
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.originals import Original
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.sanitise import draw, outside, remembered, units, write

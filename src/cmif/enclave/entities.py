@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Container, Iterable, Sequence, Set
 
 from cmif.enclave import surrogates
-from cmif.enclave.conversation import Drawn, Name
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.originals import canonical
 from cmif.enclave.surrogates import Offset, Part, RandBelow, Relation
 from cmif.enclave.unit import Unit

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from cmif.enclave.conversation import Conversations, Who
+from cmif.enclave.conversation import Who
 from cmif.enclave.cover import Covers, Guarantee
 from cmif.enclave.detect import Detector
 from cmif.enclave.draft import Drafts
 from cmif.enclave.memo import Forgetful
+from cmif.enclave.path import Conversations
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.segment import replace, segments
 from cmif.privacy.table import Table

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmif.enclave.bundle import Bundle
-from cmif.enclave.conversation import Conversation, Conversations, Who
+from cmif.enclave.conversation import Conversation, Who
 from cmif.enclave.cover import Covers
 from cmif.enclave.detect import Detector
 from cmif.enclave.draft import Drafts
 from cmif.enclave.embed import Embed, embed
 from cmif.enclave.memo import Store
 from cmif.enclave.originals import Original
+from cmif.enclave.path import Conversations
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.restore import Restorer
 from cmif.enclave.segment import Segment, replace, segments

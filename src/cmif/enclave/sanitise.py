@@ -16,9 +16,9 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Se
 
 import numpy as np
 
-from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.entities import OFFSET, Entities
 from cmif.enclave.finder import Finder, Found
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.originals import Original, canonical
 from cmif.enclave.persons import initials_before, name_units
 from cmif.enclave.policy import PrivacyPolicy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmif.enclave.conversation import Name
+from cmif.enclave.nodes import Name
 from cmif.enclave.special import Form
 from cmif.enclave.surrogates import Part
 from cmif.types import Kind, WordClass

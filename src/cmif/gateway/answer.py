@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cmif.enclave.conversation import Response
 from cmif.enclave.json_texts import tree
+from cmif.enclave.response import Response
 from cmif.enclave.restore import Restorer, Run
 from cmif.enclave.tokenise import Tokeniser
 from cmif.enclave.tool_calls import Call, Content, Event, ToolCalls

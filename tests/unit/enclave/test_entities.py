@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.detect import default_detectors, detect_all
 from cmif.enclave.entities import OFFSET, Entities
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.persons import name_units
 from cmif.enclave.surrogates import Part, Relation, gender_of
 from cmif.enclave.surrogates.lists import place_groups

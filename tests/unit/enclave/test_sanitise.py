@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.inspect import inspect
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.sanitise import draw, units, write
 from cmif.privacy.table import Table

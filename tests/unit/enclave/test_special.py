@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmif.enclave.conversation import Drawn, Name
 from cmif.enclave.detect.lexicon import SpecialCategories
 from cmif.enclave.inspect import inspect
+from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.policy import PrivacyPolicy, detectors_for
 from cmif.enclave.reasons import told
 from cmif.enclave.sanitise import draw, units, write
