@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,16 +38,14 @@ from cmif.gateway.limits import DESCRIBE_S, SILENCE_S, AnswerLimits
 from cmif.gateway.logs import current
 from cmif.gateway.metrics import Metrics
 from cmif.gateway.outgoing import base_url, counted, open_session
+from cmif.gateway.text_read import Calls, Lines, delta_of
+from cmif.gateway.text_sent import body_of
 from cmif.types import Sampling
 from cmif.wire.events import DoneEvent
 
-_MAX_EVENT = 1 << 20
 _MAX_MODELS = 1 << 22
 _CHUNK_BYTES = 1024
 """What an API writes around a token's text in an event of its own: ids, timestamps, fingerprints."""
-_MAX_CALLS = 128
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_FIELDS = ("role", "content", "name", "tool_call_id", "refusal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ class TextApi:
         prompt_tokens, tokens = len(prepared.ids), 0
         try:
             async with (
-                self._post(*_body(self._model, prepared.request, request, sampling)) as reply,
+                self._post(*body_of(self._model, prepared.request, request, sampling)) as reply,
                 aclosing(self._events(reply, sampling)) as events,
             ):
                 async for event in events:
@@ -175,14 +173,14 @@ class TextApi:
         clock = asyncio.get_running_loop().time
         deadline, progress = clock() + limits.seconds, clock()
         allowed = limits.bytes + limits.tokens * _CHUNK_BYTES
-        calls, reason, left = _Calls(), "", limits.tokens * _CHARACTERS
-        lines = _Lines(counted(reply, self.metrics), allowed)
+        calls, reason, left = Calls(), "", limits.tokens * _CHARACTERS
+        lines = Lines(counted(reply, self.metrics), allowed)
         while True:
             async with asyncio.timeout_at(min(deadline, progress + SILENCE_S)):
                 chunk = await lines.next()
             if chunk is None:
                 break
-            text, reason = _delta(chunk, calls, reason)
+            text, reason = delta_of(chunk, calls, reason)
             if text:
                 progress = clock()
                 over, text = len(text) > left, text[:left]
@@ -245,152 +243,6 @@ def read_key(path: Path | None) -> str:
     if not re.fullmatch(r"[!-~]{1,4096}", key):
         raise InputError("--upstream-key is not a file that holds an API key and nothing else.")
     return key
-
-
-def _body(
-    model: str, sent: Mapping[str, Any], request: Request, sampling: Sampling
-) -> tuple[str, dict[str, Any]]:
-    """The route and the body of one request, of sanitised text ``sent`` and the fields that the API defines."""
-    body: dict[str, Any] = {
-        "model": model,
-        "stream": True,
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-    }
-    for field in ("frequency_penalty", "presence_penalty", "seed"):
-        if value := getattr(sampling, field):
-            body[field] = value
-    if "messages" not in sent:
-        return "completions", {**body, "prompt": sent["prompt"]}
-    body["messages"] = [_message(message) for message in sent["messages"]]
-    if request.tools:
-        body["tools"] = [
-            {"type": "function", "function": tool["function"]} for tool in sent["tools"] if "function" in tool
-        ]
-        named = {"type": "function", "function": {"name": request.tools[0]}}
-        one = len(request.tools) == 1
-        body["tool_choice"] = "auto" if not request.forced else named if one else "required"
-        if not request.parallel:
-            body["parallel_tool_calls"] = False
-    if "response_format" in sent:
-        body["response_format"] = sent["response_format"]
-    return "chat/completions", body
-
-
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    out = {field: message[field] for field in _FIELDS if message.get(field) is not None}
-    out.setdefault("content", None if message.get("tool_calls") else "")
-    if out["role"] == "developer":  # the newer name, which most APIs do not know
-        out["role"] = "system"
-    if message.get("tool_calls"):
-        out["tool_calls"] = [
-            {
-                "id": str(call.get("id", "")),
-                "type": "function",
-                "function": {
-                    "name": call["function"].get("name", ""),
-                    "arguments": _text(call["function"].get("arguments")),
-                },
-            }
-            for call in message["tool_calls"]
-            if isinstance(call.get("function"), Mapping)
-        ]
-    return out
-
-
-def _text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
-
-
-class _Lines:
-    """The JSON objects of a stream of server-sent events; None at its end. Bounded by ``allowed`` bytes."""
-
-    def __init__(self, read: Callable[[], Awaitable[bytes]], allowed: int) -> None:
-        self._read = read
-        self._left = allowed
-        self._held = b""
-        self._ended = False
-
-    async def next(self) -> dict[str, Any] | None:
-        """Raises :class:`WireError` for what is no such stream."""
-        while True:
-            line, found, rest = self._held.partition(b"\n")
-            if not found and not self._ended:
-                data = await self._read()
-                self._left -= len(data)
-                self._ended = not data
-                self._held += data
-                if self._left < 0 or len(self._held) > _MAX_EVENT:
-                    raise WireError("the answer is too large")
-                continue
-            if not found:
-                return None
-            self._held = rest
-            line = line.strip()
-            if line == b"data: [DONE]" or line == b"data:[DONE]":
-                return None
-            if line.startswith(b"data:"):
-                try:
-                    event = json.loads(line[5:])
-                except (ValueError, RecursionError):
-                    event = None
-                if not isinstance(event, dict):
-                    raise WireError("an event is not a JSON object")
-                return event
-
-
-class _Calls:
-    """Calls as they come in pieces; whole once the answer has ended."""
-
-    def __init__(self) -> None:
-        self._parts: dict[int, list[str]] = {}  # name, then arguments
-
-    def feed(self, pieces: Sequence[Mapping[str, Any]]) -> None:
-        for piece in pieces:
-            index, function = piece.get("index", 0), piece["function"]
-            if type(index) is not int or not 0 <= index < _MAX_CALLS:
-                raise WireError("a call's index is not one")
-            call = self._parts.setdefault(index, ["", ""])
-            call[0] += function.get("name") or ""
-            call[1] += function.get("arguments") or ""
-
-    def whole(self) -> tuple[Call, ...]:
-        """Those that can be called: with a name and a JSON object. What cannot is nobody's."""
-        out = []
-        for name, arguments in self._parts.values():
-            try:
-                value = json.loads(arguments or "{}", parse_constant=_refuse)
-                json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be sent on
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict) and _NAME.fullmatch(name):
-                out.append(Call(name, value))
-        return tuple(out)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _delta(chunk: Mapping[str, Any], calls: _Calls, reason: str) -> tuple[str, str]:
-    """The text of ``chunk`` and why the answer ended, if it did. Raises :class:`WireError`, :class:`EngineError`."""
-    if chunk.get("error"):
-        raise EngineError("The text API stopped with an error of its own.")
-    try:
-        choice = next(iter(chunk["choices"]), None)
-        if choice is None:  # usage, which is counted here
-            return "", reason
-        delta = choice.get("delta") or {}
-        text = choice.get("text") or delta.get("content") or delta.get("refusal") or ""
-        calls.feed(delta.get("tool_calls") or ())
-        reason = choice.get("finish_reason") or reason
-        text.encode()  # a lone surrogate cannot be sent on
-        if not isinstance(reason, str):
-            raise ValueError
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise WireError("a chunk does not follow the API") from None
-    return text, reason
 
 
 def _refusal(reply: aiohttp.ClientResponse) -> CmifError:
