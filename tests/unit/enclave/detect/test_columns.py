@@ -56,6 +56,29 @@ def test_talk_behind_a_colon_is_no_field(text: str) -> None:
     assert cells(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("INFO user=kasimir action=login", "kasimir"),
+        ("level=warn customer=Zarko msg=declined", "Zarko"),
+        ("SELECT * FROM people WHERE last_name = 'Oyelaran' AND age > 3;", "Oyelaran"),
+        ("<row><city>Lubbeek</city></row>", "Lubbeek"),
+        ("cat /home/kasimir/notes.txt", "kasimir"),
+        (r"open C:\Users\Percival.Oyelaran\payroll.xlsx", "Percival.Oyelaran"),
+    ],
+)
+def test_a_name_behind_a_label_inside_a_line_is_found(text: str, value: str) -> None:
+    assert value in cells(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["f(user=current_user, city=city, login=login_url)", "/home/app/x /Users/admin/y /home/user/z", "<user>admin</user>", "f(user='root')"],
+)
+def test_a_name_of_the_program_behind_such_a_label_stays(text: str) -> None:
+    assert cells(text) == []
+
+
 def test_a_heading_is_known_in_every_spelling() -> None:
     assert {heading_kind(h) for h in ("dateOfBirth", "DATE_OF_BIRTH", "Date of birth", "dob")} == {Kind.DATE}
     assert heading_kind("file name") is None
