@@ -45,6 +45,9 @@ _SCIENTIFIC = re.compile(
     r"cm|mm|hz|khz|mhz|ghz|k|m|bn|pm|am|h|hrs)",
     re.I,
 )
+_FORMULA = re.compile(  # C6H12O6, NaHCO3: elements of organic compounds and salts with counts
+    r"(?=[A-Za-z0-9]*[HO])(?:(?:[CHONPSFIBK]|Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Br|Ag|Li|Mn|Cr|Co|Ni|Ba|Pb|Hg|Se)(?:[1-9]\d?)?){2,12}"
+)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -67,6 +70,7 @@ def records(text: str) -> Iterator[Span]:
             and len(code) >= 6
             and any(c.isalpha() for c in code)
             and not _SCIENTIFIC.fullmatch(code)
+            and not _FORMULA.fullmatch(code)
         ):
             yield Span(*match.span(), Kind.ID, "patterns")
     for match in _UUID.finditer(text):
