@@ -106,6 +106,33 @@ def test_whatever_was_private_once_is_private_in_every_later_text(bundle: Bundle
         assert not [text for text in sent if original.casefold() in text.casefold()], wrapper
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        "```python\nx = {0}\n@{0}\ndef {0}(a): return {0}.run()\n```", "import {0}\nfrom {0} import x\n", "{0}: 1,\n{0}=2", "{0}(1, 2);",
+        "token = {0}(x)\nraise {0}('x')", "Who played {0} in the movie Titanic?", "What is the capital of {0}?",
+        "Roe v. {0}, 410 U.S. 113 (1973)", "`{0}` #{0} ### {0}", "SELECT {0} FROM t;", "class {0}:\n    pass",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("typed", "original"),
+    [
+        ("My handle is @kas_lunde, ok?", "kas_lunde"),
+        ("Our server is db7.halvorsen.internal now.", "db7.halvorsen.internal"),
+        ("My password: Xk9mQ2pLw7", "Xk9mQ2pLw7"),
+        ("I work for Halvorsen Ltd.", "Halvorsen"),
+        ("Case ref KX-8841-2290 was closed.", "KX-8841-2290"),
+        ("Note <private>blue heron</private> down.", "blue heron"),
+    ],
+)  # fmt: skip
+def test_neither_code_nor_a_question_of_general_knowledge_takes_back_what_was_private(
+    bundle: Bundle, typed: str, original: str, later: str
+) -> None:
+    chat = Chat(bundle)
+    chat.send(typed)
+    assert original.casefold() not in chat.send(later.format(original))[-1].casefold()
+
+
 @pytest.mark.parametrize("kind", PRIVATE)
 def test_an_answer_goes_back_as_the_engine_wrote_it(bundle: Bundle, kind: str) -> None:
     typed, original = PRIVATE[kind]
