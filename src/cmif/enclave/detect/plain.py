@@ -32,6 +32,7 @@ _NOTHING = re.compile(f"[{_HIDDEN}]+")
 _INVISIBLE = re.compile(f"[{_HIDDEN}]+|.[\u0300-\u036f]+")
 _ESCAPED = re.compile(
     r"(?:%[0-9A-Fa-f]{2})++|&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|\\u[0-9A-Fa-f]{4}"
+    r"|(?:\\x[0-9A-Fa-f]{2})++"
 )
 # A file's name says words joined by signs: "Farthing_Gwendolyn_2024-03-11.docx".
 _DOCUMENT = re.compile(
@@ -93,8 +94,8 @@ def spaced(text: str) -> str:
 
 def readings(text: str) -> tuple[Reading, ...]:
     """What detectors read of ``text``: it without invisible characters and, if it has any, also with its percent
-    escapes, HTML entities and ``\\u`` escapes undone (also, because a URL that is decoded ends at its first space), and
-    with the words of documents' names apart.
+    escapes, HTML entities, ``\\u`` and ``\\x`` escapes undone (also, because a URL that is decoded ends at its first
+    space), and with the words of documents' names apart.
     """
     seen = Reading(plain(text))
     if not text.isascii():
@@ -116,6 +117,8 @@ def _visible(written: str) -> str:
 def _unescaped(written: str) -> str:
     if written[0] == "%":
         return bytes.fromhex(written.replace("%", "")).decode("utf-8", "replace")
+    if written[:2] == "\\x":
+        return bytes.fromhex(written.replace("\\x", "")).decode("utf-8", "replace")
     if written[0] == "\\":
         code = int(written[2:], 16)
         return chr(code) if not 0xD800 <= code <= 0xDFFF else "\ufffd"
