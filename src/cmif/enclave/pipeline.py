@@ -20,6 +20,7 @@ from cmif.enclave.draft import Drafts
 from cmif.enclave.embed import Embed, embed
 from cmif.enclave.memo import Store
 from cmif.enclave.originals import Original
+from cmif.enclave.persons import initialled
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.restore import Restorer
 from cmif.enclave.segment import Segment, replace, segments
@@ -162,6 +163,7 @@ class Pipeline:
         originals = dict.fromkeys(
             Original(Kind(p.kind), p.text, p.sent) for p in pieces if p.kind in _ENTITIES and p.text != p.sent
         )
+        originals |= dict.fromkeys(initialled(prepared.pieces))
         kept = [p.text for p in pieces if p.kind == "text"]
         return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts)
 
