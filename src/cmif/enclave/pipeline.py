@@ -18,12 +18,15 @@ from cmif.enclave.cover import Covers
 from cmif.enclave.detect import Detector
 from cmif.enclave.draft import Drafts
 from cmif.enclave.embed import Embed, embed
+from cmif.enclave.entities import OFFSET
 from cmif.enclave.memo import Store
 from cmif.enclave.originals import Original
 from cmif.enclave.persons import initialled
 from cmif.enclave.policy import PrivacyPolicy
+from cmif.enclave.reckoned import Reckoned
 from cmif.enclave.restore import Restorer
 from cmif.enclave.segment import Segment, replace, segments
+from cmif.enclave.surrogates import Offset
 from cmif.errors import ContextLengthError
 from cmif.privacy.cover import order
 from cmif.types import Kind, Piece
@@ -165,7 +168,10 @@ class Pipeline:
         )
         originals |= dict.fromkeys(initialled(prepared.pieces))
         kept = [p.text for p in pieces if p.kind == "text"]
-        return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts)
+        offset = prepared.conversation.drawn(OFFSET)
+        days = [(o.surrogate, o.original) for o in originals if o.kind is Kind.DATE]
+        reckoned = Reckoned(Offset.parse(offset.sent), days) if offset and days else None
+        return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts, reckoned=reckoned)
 
     def _prompts(
         self, request: Mapping[str, Any], written: Sequence[Sequence[Piece]], covered: bool

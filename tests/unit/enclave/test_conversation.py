@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -549,6 +550,14 @@ def test_a_name_that_the_engine_shortens_to_initials_is_restored_with_its_own(bu
     raw = f"{first[0]}. {last}, {first[0]}. {second[0]}. {last} and {other[0]}. {surname}’s"
     assert chat.answer(raw) == "K. Oberhuber, K. O. Oberhuber and S. Drummond’s"
     assert chat.send("so K. Oberhuber it is")[-1] == f"so {first[0]}. {last} it is"
+
+
+def test_a_date_that_the_engine_reckons_is_the_reader_s_and_comes_back_as_the_engine_s(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    hearing = datetime.strptime(chat.send("The hearing of Silas Marsh is on 3 May 2024.")[-1].partition(" on ")[2], "%d %B %Y.")
+    reckoned = f"{hearing + timedelta(days=14):%Y-%m-%d}"
+    assert chat.answer(f"14 days later is {reckoned}.") == "14 days later is 2024-05-17."
+    assert chat.send("Is 2024-05-17 a Friday?")[-1] == f"Is {reckoned} a Friday?"
 
 
 def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle) -> None:
