@@ -40,7 +40,7 @@ _HEADINGS: tuple[tuple[str, Kind], ...] = (
         Kind.ADDRESS,
     ),
     (r"(?:home |birth )?(?:city|town|village)|place of birth|birth ?place|hometown|county", Kind.PLACE),
-    (r"company(?: name)?|employer|organi[sz]ation(?: name)?|hospital|clinic|workplace", Kind.ORGANISATION),
+    (r"company(?: name)?|employer|org|organi[sz]ation(?: name)?|hospital|clinic|workplace", Kind.ORGANISATION),
     (
         r"ssn|social security(?: number| no)?|nino?|national (?:id|insurance)(?: number| no)?|passport(?: number| no)?|"
         r"tax id|tin|aadhaar|pan|cpf|cnpj|nhs(?: number| no)?|driver s? ?licen[cs]e(?: number| no)?|"
@@ -84,6 +84,7 @@ _PAIR = re.compile(
     r"|<(?P<tag>[A-Za-z][\w-]{2,30})>(?P<inner>[^<>\n]{2,80})</(?P=tag)>"
     r"|(?:/home/|[:/\\](?:Users|Benutzer)[/\\]{1,2})(?P<home>[^\W_][\w.-]{1,30})(?=[/\\\s\"',;:)]|\Z)"
 )
+_CALL = re.compile(r"[A-Za-z_][\w.]{0,40}\(")
 _FULL_STOP = re.compile(r"(?<=\w{3})[.;!?](?=\s)")
 _SPEAKERS = frozenset(
     {"patient", "customer", "employee", "physician", "assignee", "passenger", "insured", "user"}
@@ -224,7 +225,7 @@ def _fields(text: str) -> Iterator[Span]:
             )
             if spoken or value.count(" ") > 3 or not value[0].isalpha() or any(c in value for c in "_(=/"):
                 continue
-        elif not any(char.isdigit() for char in value):
+        elif not any(char.isdigit() for char in value) or _CALL.match(value):
             continue
         if kind is not None:
             yield Span(match.start(group), match.start(group) + len(value), kind, _NAME)

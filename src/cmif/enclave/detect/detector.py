@@ -115,6 +115,7 @@ def merge(text: str, spans: Iterable[Span], last: frozenset[str] = frozenset()) 
             _ABOVE_LENGTH.get(s.kind, _BELOW_LENGTH.get(s.kind, 2)),
             s.start - s.end,
             s.detector in last,
+            s.detector != "columns",  # a heading says the kind
             _RANK[s.kind],
             s.start,
         ),

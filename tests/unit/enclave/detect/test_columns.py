@@ -27,6 +27,7 @@ NONE = [
 FIELDS = [
     ("Surname: rose", "rose"), ("First name: will", "will"), ("Name: Destiny Hope", "Destiny Hope"), ("employer = mint", "mint"),
     ('{"first_name": "inessa"}', "inessa"), ("- City: lubbeek", "lubbeek"), ("DOB: 3/4/79", "3/4/79"), ("MRN: 12", "12"),
+    ("ORG:Halvorsen", "Halvorsen"),
 ]  # fmt: skip
 
 

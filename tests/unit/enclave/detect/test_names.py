@@ -36,6 +36,11 @@ FOUND = [
     ("Draft a mail to Blessing informing her.", [("Blessing", "place")]),
     ("Dividends, which Crown Point received, were small.", [("Crown Point", "person")]),
     ("I spoke with mr.Rana about it.", [("Rana", "person")]),
+    ("I saw Ms Farthing and Mr Bean's son.", [("Farthing", "person"), ("Bean", "person")]),
+    ("the late Mrs E. M. Farthing", [("E. M. Farthing", "person")]),
+    ("Signed, J. Farthing", [("J. Farthing", "person")]),
+    ("04 MAY  Whitcombe paid", [("Whitcombe", "person")]),
+    ('logger.info(f"admitted by Dr. Wöhrle");', [("Wöhrle", "person")]),
     ("Ástríður Jónsdóttir", [("Ástríður Jónsdóttir", "person")]),
 ]
 
