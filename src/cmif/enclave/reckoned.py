@@ -5,7 +5,8 @@ gets it as it is gets a wrong date. A date of an answer counts as reckoned if it
 text that was sent as it is, and lies within a year of a date that was sent moved, or at an anniversary of one. A public
 date that lies there by chance is moved too, which is the price.
 
-Only layouts are read that a detector finds wherever they stand, so that a reckoned date that comes back is moved again.
+Only where a detector finds it is a date moved back, so that one that a client sends again is moved again. An anniversary
+that a client types again may then be a day beside what the engine wrote, which says where leap years lie.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import replace
 from datetime import date
 
 from cmif.enclave import layouts
+from cmif.enclave.detect.dates import dates
+from cmif.enclave.detect.plain import plain, spaced
 from cmif.enclave.surrogates import Offset
 
 _NEAR = 400
@@ -27,6 +30,8 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
            "November", "December")  # fmt: skip
 _MONTH = "|".join([*_MONTHS, *(f"{m[:3]}\\b" for m in _MONTHS), "Sept\\b"])
 _MONTH_BEGUN = "|".join(sorted({m[:n] for m in _MONTHS for n in range(1, len(m) + 1)}, key=len, reverse=True))
+_AROUND = 4
+"""Characters on either side of a date in which a detector sees that it is one."""
 _NTH = "(?:st|nd|rd|th)?"
 _WHOLE = re.compile(
     rf"(?:\d{{1,2}}{_NTH}(?: of)? (?:{_MONTH}),? \d{{4}}|(?:{_MONTH}) \d{{1,2}}{_NTH},? \d{{4}}"
@@ -49,18 +54,23 @@ class Reckoned:
         self._days = [(sent, original) for sent, original in read if sent is not None and original is not None]
 
     def begun(self, text: str, start: int) -> bool:
-        """Whether ``text`` ends in what may still become a whole date that begins at ``start``."""
-        return _BEGUN.fullmatch(text, start) is not None or _WHOLE.fullmatch(text, start) is not None
+        """Whether ``text`` ends in what may still become a whole date that begins at ``start``, or just behind one."""
+        whole = _WHOLE.match(text, start)
+        return _BEGUN.fullmatch(text, start) is not None or (whole is not None and whole.end() + _AROUND > len(text))
 
-    def whole(self, text: str, start: int) -> tuple[int, str] | None:
-        """Where the whole date at ``start`` ends and what it is moved back, itself if it was not reckoned; or None."""
+    def whole(self, text: str, start: int, before: str) -> tuple[int, str] | None:
+        """Where the whole date at ``start`` ends and what it is moved back, itself if it was not reckoned; or None.
+        ``before``: what stands before it.
+        """
         match = _WHOLE.match(text, start)
         day = self._day(match.group()) if match else None
         if match is None or day is None:
             return None
         back = self._back(day)
         moved = replace(self._offset, days=back).moved(match.group()) if back is not None else None
-        return match.end(), moved or match.group()
+        if moved is None or not _is_found(moved, before[-_AROUND:], text[match.end() : match.end() + _AROUND]):
+            return match.end(), match.group()
+        return match.end(), moved
 
     def _back(self, day: date) -> int | None:
         """Days to the true date of ``day``: as many years from the true one as it is from a date that was sent, or as
@@ -79,6 +89,13 @@ class Reckoned:
             return read
         first, second, year = read
         return date(year, second, first) if self._offset.day_first else date(year, first, second)
+
+
+def _is_found(written: str, before: str, after: str) -> bool:
+    """Whether a detector finds exactly this date where it stands: else one that is sent again would not be moved."""
+    start, end = len(before), len(before) + len(written)
+    over = {(s.start, s.end) for s in dates(spaced(plain(before + written + after))) if s.start < end and start < s.end}
+    return (start, end) in over and all(start <= a and b <= end for a, b in over)
 
 
 def _after(day: date, years: int) -> date:

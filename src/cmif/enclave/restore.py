@@ -119,7 +119,7 @@ class Restorer:
             if joined:
                 position += 1
                 continue
-            match = self._match(text, position, final)
+            match = self._match(text, position, final, before)
             if match is None:
                 break
             end, meaning = match
@@ -144,8 +144,10 @@ class Restorer:
         self._text = text[position:]
         return out
 
-    def _match(self, text: str, start: int, final: bool) -> tuple[int, Meaning] | None:
-        """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more."""
+    def _match(self, text: str, start: int, final: bool, before: str) -> tuple[int, Meaning] | None:
+        """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more.
+        ``before``: the characters before it.
+        """
         left = len(text) - start
         if left < 2 and not final:
             return None
@@ -156,7 +158,7 @@ class Restorer:
         if self._reckoned is not None and text[start] in FIRST:
             if not final and self._reckoned.begun(text, start):
                 return None
-            if (whole := self._reckoned.whole(text, start)) is not None:
+            if (whole := self._reckoned.whole(text, start, before)) is not None:
                 written, moved = text[start : whole[0]], whole[1]
                 sent = any(spelled == written for spelled, _ in alike)
                 if not sent and not any(written in kept for kept in self._kept):

@@ -560,6 +560,23 @@ def test_a_date_that_the_engine_reckons_is_the_reader_s_and_comes_back_as_the_en
     assert chat.send("Is 2024-05-17 a Friday?")[-1] == f"Is {reckoned} a Friday?"
 
 
+def test_a_date_that_is_moved_back_is_moved_again_wherever_the_engine_wrote_it(bundle: Bundle) -> None:
+    """Else a client that types it again gives the offset away, and with it every date."""
+    chat = Chat(bundle)
+    hearing = datetime.strptime(chat.send("The hearing of Silas Marsh is on 3 May 2024.")[-1].partition(" on ")[2], "%d %B %Y.")
+    turn, prepared, moved = list(chat.messages), chat.prepared, 0
+    for before in ("", "a-", "/", ".", "_", "**", "v", "日", "1 ", "1-", "12.", "\\n", "("):
+        for after in ("", "-b", "/", "_", "日", "-1", ".1", ",1", " 1", "T10", "**"):
+            for layout in ("%d %B %Y", "%Y-%m-%d", "%d/%m/%Y", "%B %d, %Y", "%d.%m.%Y"):
+                raw = f"see {before}{(hearing + timedelta(days=14)).strftime(layout)}{after} ok"
+                restorer = chat.pipeline.restorer(prepared)
+                text = "".join(run.text for run in (*restorer.feed(raw), *restorer.finish()))
+                moved += text != raw
+                sent = chat.send(messages=[*turn, {"role": "assistant", "content": "ok"}, {"role": "user", "content": text}])[-1]
+                assert datetime(2024, 5, 17).strftime(layout) not in sent, raw
+    assert moved > 100
+
+
 def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle) -> None:
     chat = Chat(bundle)
     surrogate = chat.send("Meridian Foods plc was paid.")[0].split(" plc")[0]
