@@ -5,8 +5,8 @@ gets it as it is gets a wrong date. A date of an answer counts as reckoned if it
 text that was sent as it is, and lies within a year of a date that was sent moved, or at an anniversary of one. A public
 date that lies there by chance is moved too, which is the price.
 
-Only where a detector finds it is a date moved back, so that one that a client sends again is moved again. An anniversary
-that a client types again may then be a day beside what the engine wrote, which says where leap years lie.
+Only where a detector finds it is a date moved back, so that one that a client sends again is moved again. An
+anniversary that a client types again may then be a day beside what the engine wrote, which says where leap years lie.
 """
 
 from __future__ import annotations

@@ -63,6 +63,9 @@ def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[Kep
     cites = [match.span() for match in _CITE.finditer(text)] if " v" in text or "." in text else []
     cites += [match.span() for match in _SERIES.finditer(text)]
     reasons = ["cite" if _is_cited(s, cites) else category_of(text, s) for s in spans]
+    if any(s.kind is Kind.DATE and reason is None for s, reason in zip(spans, reasons, strict=True)):
+        # All dates are moved or none, else intervals are not kept.
+        reasons = [None if reason == "history" else reason for reason in reasons]
     questions: dict[tuple[int, int], Question | None] = {}
     bounds: list[tuple[int, int]] = []
     for span, reason in zip(spans, reasons, strict=True):

@@ -15,6 +15,8 @@ NAMES = frozenset({Kind.PERSON, Kind.PLACE, Kind.ORGANISATION})
 JUDGED = frozenset({"names", "address_forms", "ner", "patterns", "special"})
 _OWN_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d{1,5})?(?![\w.])")
 """The machine one sits at: a path of ordinary words on it ("localhost:8080/health") says nothing either."""
+_BEFORE_ANYBODY = re.compile(r"(?<!\d)1[0-8]\d\d(?!\d)")
+"""A year of a day that nobody who lives has seen: "April 14, 1865"."""
 _POSSESSIVE = re.compile(r"['’]s?\Z")
 _WORD_BEFORE = re.compile(r"(?<![^\W_])[^\W_]{2,20} \Z")
 _WORD_AFTER = re.compile(r" [^\W_]{2,20}(?![^\W_])")
@@ -59,6 +61,8 @@ def category_of(text: str, span: Span) -> str | None:
     if not is_judged(span):
         return None
     name = spelling(text[span.start : span.end])
+    if span.kind is Kind.DATE:
+        return "history" if _BEFORE_ANYBODY.search(name) else None
     if span.kind is Kind.WORD:
         return "word" if name in special_public() or name.rstrip("s") in special_public() else None
     if span.kind is Kind.URL:

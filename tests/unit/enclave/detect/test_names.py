@@ -48,6 +48,7 @@ NOT_FOUND = [
     "Bitte fassen Sie zusammen: Versichertennummer, Aufnahme, Hausarzt.",
     "Bonjour, rédige une lettre. Mon mari y habite.",
     "Hola, mi jefe no me paga. Mijn huisarts zegt dat.",
+    "TypeError: Cannot read properties of undefined.",
     "Take max 4 g a day, 10 IU, on NASDAQ. The subnet is val.",
     "Our tool supports Decentralized Exchange and pays out daily.",
     "Her duties include Logistics, cleaning and filing.",

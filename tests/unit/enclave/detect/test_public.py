@@ -39,6 +39,7 @@ KEPT = [
     "Tell me about Brazil.",
     "Explain ISO 27001, ISO/IEC 27001:2022, RFC 2616, PEP 8, CVE-2021-44228, CPT 99213, ISBN 978-0-306-40615-7 and KB5034441.",
     "curl http://localhost:8080/health fails at 127.0.0.1:8080 and 0.0.0.0; the mask is 255.255.255.0, the block 192.168.0.0/16.",
+    "Abraham Lincoln was shot on April 14, 1865. The French Revolution began on 14 July 1789.",
     "Burn C6H12O6 and C21H30O2 -> H2O.",
     "The Nile is longer than the Danube.",
     "Should I donate to Oxfam or buy shares of Tesco? The FCA and the ECHR disagree with Sainsbury's and LinkedIn.",
@@ -67,6 +68,9 @@ def test_what_only_looks_like_everybody_s_is_protected(text: str) -> None:
 
 
 TIED = [
+    ("My great-grandfather was born on 14 March 1879.", ["14 March 1879"]),
+    ("Einstein was born on 14 March 1879 and died on 18 April 1955.", ["14 March 1879", "18 April 1955"]),
+    ("Patient born 14/03/1979.", ["14/03/1979"]),
     ("My patient Ngozi Eze was born in France and lives in Lyon.", ["Ngozi", "France", "Lyon"]),
     ("I live in France.", ["France"]),
     ("We moved from Portugal to Canada last year.", ["Portugal", "Canada"]),
