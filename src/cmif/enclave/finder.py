@@ -165,9 +165,10 @@ class Finder:
         for k in begins:
             for marks, (original, several) in self._parted.get(packed[k : k + SHORT], {}).items():
                 last = k + len(marks) - 1
+                if not packed.startswith(marks, k) or (last < len(gaps) and not gaps[last]):
+                    continue
                 inside = gaps[k:last]
-                ends = packed.startswith(marks, k) and (last == len(gaps) or gaps[last] > 0)
-                if not ends or max(inside) > _GAP:
+                if max(inside) > _GAP:
                     continue
                 said = bare[places[k] : places[last] + 1]
                 if marks.isdigit() and len(marks) < _LONG and _SEVERAL.search(said):
