@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cmif.enclave.conversation import Conversation
-from cmif.enclave.detect import Detector, detect_all
+from cmif.enclave.detect import Detector, detect
+from cmif.enclave.entities import OFFSET
 from cmif.enclave.finder import Finder
 from cmif.enclave.nodes import Drawn, Name
 from cmif.enclave.originals import Original
 from cmif.enclave.policy import PrivacyPolicy
+from cmif.enclave.reckoned import Reckoned
 from cmif.enclave.sanitise import draw, outside, remembered, units, write
 from cmif.enclave.segment import Segment
+from cmif.enclave.surrogates import Offset
 from cmif.enclave.unit import Unit
 from cmif.privacy.table import Table
 from cmif.types import Kind, Piece, Span
@@ -121,6 +124,13 @@ def _within(units: Sequence[Unit], start: int, end: int) -> tuple[Unit, ...]:
     )
 
 
+def reckoned_in(conversation: Conversation) -> Reckoned | None:
+    """What reads the dates that an engine reckons from those of the conversation; None where none was moved."""
+    offset = conversation.drawn(OFFSET)
+    days = [(o.surrogate, o.original) for o in conversation.originals() if o.kind is Kind.DATE]
+    return Reckoned(Offset.parse(offset.sent), days) if offset and days else None
+
+
 class Drafts:
     """Makes drafts under one policy, with its detectors and its table."""
 
@@ -134,6 +144,7 @@ class Drafts:
         known: dict[int, tuple[Piece, ...]] = {}
         new: dict[int, tuple[Stretch, ...]] = {}
         finder: Finder | None = None
+        reckoned: Reckoned | None = None
         for i, segment in enumerate(texts):
             pieces = conversation.known(segment)
             if pieces is not None:
@@ -141,7 +152,8 @@ class Drafts:
                 continue
             if finder is None:
                 finder = Finder(o for o in conversation.originals() if self._searched(o))
-            new[i] = self._stretches(segment, conversation, finder)
+                reckoned = reckoned_in(conversation)
+            new[i] = self._stretches(segment, conversation, finder, reckoned)
         return Draft(texts, known, _one_kind(new, conversation.kinds()) if new else new)
 
     def draw(self, draft: Draft, conversation: Conversation) -> dict[Name, Drawn]:
@@ -150,20 +162,31 @@ class Drafts:
         return draw(wanted, conversation.drawn, conversation.surrogates() if wanted else set(), self._table,
                     self._policy.relations)  # fmt: skip
 
-    def detect(self, segment: Segment, marked: Sequence[Span]) -> tuple[Span, ...]:
-        """The merged spans of a text, ``marked`` ones included. Raises :class:`DetectorError`."""
+    def detect(
+        self, segment: Segment, marked: Sequence[Span], reckoned: Reckoned | None = None
+    ) -> tuple[Span, ...]:
+        """The merged spans of a text, ``marked`` ones included. What ``reckoned`` may have shown is not public.
+
+        Raises :class:`DetectorError`.
+        """
         if not self._policy.entities:
             return ()
-        return detect_all(segment.text, self._detectors, marked, keep_public=self._policy.keeps_public)
+        text, public = segment.text, self._policy.keeps_public
+        found = detect(text, self._detectors, marked, keep_public=public)
+        dates = [k for k in found.kept if k.kind is Kind.DATE] if reckoned else []
+        again = [Span(k.start, k.end, k.kind, "") for k in dates if reckoned and reckoned.shown(text[k.start : k.end])]
+        if again:
+            found = detect(text, self._detectors, [*marked, *again], keep_public=public)
+        return found.spans
 
     def _stretches(
-        self, segment: Segment, conversation: Conversation, finder: Finder
+        self, segment: Segment, conversation: Conversation, finder: Finder, reckoned: Reckoned | None
     ) -> tuple[Stretch, ...]:
         """Units are found in the whole text, since what the engine wrote ("MRN:") can be what says that the client's
         words beside it are private; those of them that are the engine's own words are dropped. A value that only
         begins or ends in words of the engine is the client's.
         """
-        units = self._units(segment, finder)
+        units = self._units(segment, finder, reckoned)
         own: list[tuple[int, int]] = []
         while True:
             cut = conversation.stretches(segment, own)
@@ -177,11 +200,11 @@ class Drafts:
             for start, end, raw in cut
         )
 
-    def _units(self, segment: Segment, finder: Finder) -> tuple[Unit, ...]:
+    def _units(self, segment: Segment, finder: Finder, reckoned: Reckoned | None) -> tuple[Unit, ...]:
         if not self._policy.entities:
             return ()
         spans, found = remembered(segment.text, finder, words=segment.prose)
-        merged = self.detect(segment, [*segment.private, *spans])
+        merged = self.detect(segment, [*segment.private, *spans], reckoned)
         return units(segment.text, merged, found, self._policy, self._table, prose=segment.prose)
 
     def _searched(self, original: Original) -> bool:

@@ -7,8 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
+from functools import lru_cache, partial
+from itertools import chain, pairwise
 
 from cmif.enclave.detect.plain import readings
 from cmif.enclave.folding import caseless, folded, is_known, one_word, ordinary
@@ -23,6 +23,16 @@ _LONGEST = 32
 """Letters that an ordinary word has at most."""
 _DIGIT = re.compile(r"\d")
 _APART = re.compile(r"[^\w \-./()]|[\W_]{4}")
+_MARKUP = re.compile(r"</?[a-z][^<>]{0,24}>|\\[nrt]|=20")
+_MARKED = re.compile(r"[<\\=]")
+"""What parts words and has letters or digits itself: tags, escapes of JSON, quoted-printable."""
+_GAP = 12
+"""Signs between two words of one value: a quotation's marks, emphasis, cells."""
+_BROKEN = re.compile(r"[-=] {1,3}|[*_~`]{1,3}")
+"""Inside one word: a line's end, emphasis."""
+_LONG = 10
+"""Digits that are not two or three other numbers by chance."""
+_SEVERAL = re.compile("[,;:]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,15 @@ class Finder:
     ordinary word ("prosecutor" does not say "Rose"); beside digits or signs ("id553291x", "get_okafor_name") always,
     and in a script without case, whose words are not set apart, from two letters on. A name that is also an ordinary
     word is not meant by its small spelling ("mark", "may"). Invisible characters, percent and HTML escapes are seen
-    through. Linear in the text.
+    through, and so is what a quotation, markup or a table puts between the words of a value, or a line's end inside
+    one.
+    Linear in the text.
     """
 
     def __init__(self, originals: Iterable[Original]) -> None:
         self._index: defaultdict[str, dict[str, tuple[Original, str]]] = defaultdict(dict)
         self._numbers: defaultdict[str, dict[str, Original]] = defaultdict(dict)
+        self._parted: defaultdict[str, dict[str, tuple[Original, bool]]] = defaultdict(dict)
         self._exact: dict[Original, dict[str, str]] = {}
         originals = tuple(originals)
         self._secrets = {o.original: o for o in originals if o.kind is Kind.SECRET}
@@ -55,11 +68,15 @@ class Finder:
             for o in originals:
                 for spelled, sent in _said(o, restorable):
                     self._index[spelled[:_KEY]].setdefault(spelled, (o, sent))
-        for o in originals:
-            if o.kind in NUMBERS:
-                digits = "".join(filter(str.isalnum, folded(o.original)[0]))
-                if len(digits) >= _REGROUPED:
-                    self._numbers[digits[:SHORT]].setdefault(digits, o)
+        for value, written in [(o, written) for o in originals for written in (o.original, *_parts(o))]:
+            plain = folded(written)[0].strip()
+            marks = "".join(filter(str.isalnum, plain))
+            if len(marks) < _REGROUPED or value.kind is Kind.WORD:
+                continue
+            if value.kind in NUMBERS:
+                self._numbers[marks[:SHORT]].setdefault(marks, value)
+            several = len(marks) < len(plain) or marks.isdigit()
+            self._parted[marks[:SHORT]].setdefault(marks, (value, several))
         self._ordered = {
             key: sorted(spelled.items(), key=lambda item: -len(item[0]))
             for key, spelled in self._index.items()
@@ -74,7 +91,9 @@ class Finder:
         for reading in readings(text):
             plain, at = folded(reading.text)
             for start, end, original, sent in chain(
-                self._scan(reading.text, plain, at), self._regrouped(reading.text, plain, at)
+                self._scan(reading.text, plain, at),
+                self._regrouped(reading.text, plain, at),
+                self._apart(reading.text, plain, at),
             ):
                 hits.append(Found(*reading.original(start, end), original, sent))
         out: list[Found] = []
@@ -134,6 +153,33 @@ class Finder:
                     start, end = at[places[k]], at[places[last] + 1]
                     yield start, end, original, _regroup(text[start:end], original.surrogate)
 
+    def _apart(
+        self, text: str, plain: str, at: Sequence[int]
+    ) -> Iterator[tuple[int, int, Original, str]]:
+        """Values whatever stands between their words, from the beginning of one word to the end of another."""
+        bare = _MARKUP.sub(lambda match: " " * len(match.group()), plain) if _MARKED.search(plain) else plain
+        places = [i for i, char in enumerate(bare) if char.isalnum()]
+        packed = "".join([bare[i] for i in places])
+        gaps = [b - a - 1 for a, b in pairwise(places)]
+        begins = (k for k in range(len(packed) - SHORT + 1) if not k or gaps[k - 1])
+        for k in begins:
+            for marks, (original, several) in self._parted.get(packed[k : k + SHORT], {}).items():
+                last = k + len(marks) - 1
+                if not packed.startswith(marks, k) or (last < len(gaps) and not gaps[last]):
+                    continue
+                inside = gaps[k:last]
+                if max(inside) > _GAP:
+                    continue
+                said = bare[places[k] : places[last] + 1]
+                if marks.isdigit() and len(marks) < _LONG and _SEVERAL.search(said):
+                    continue
+                if not several and 0 in inside and (len(inside) - inside.count(0) > 1 or not _BROKEN.search(said)):
+                    continue
+                start, end = at[places[k]], at[places[last] + 1]
+                as_number = original.kind in NUMBERS or original.kind is Kind.DATE
+                like = _regroup if as_number else partial(_like, kind=original.kind)
+                yield start, end, original, like(text[start:end], original.surrogate)
+
 
 @lru_cache(maxsize=4096)
 def _said(o: Original, restorable: bool) -> tuple[tuple[str, str], ...]:
@@ -149,10 +195,12 @@ def _said(o: Original, restorable: bool) -> tuple[tuple[str, str], ...]:
 
 def _said_only(o: Original) -> list[tuple[str, str]]:
     """Spellings that a text can have and that are never restored: a value escaped for JSON, a name's words joined as
-    an identifier, and every word of a place or an organisation that is neither an ordinary one nor a name by itself.
+    an identifier, a part of an address, and every word of a place or an organisation that is neither an ordinary one
+    nor a name by itself.
     """
     escaped = json.dumps(o.original, ensure_ascii=False)[1:-1]
     pairs = [(o.surrogate, escaped)] if escaped != o.original else []
+    pairs += [(o.surrogate, part) for part in _parts(o)]
     sent, said = o.surrogate.split(), o.original.split()
     if o.kind in NAMES and len(said) > 1:
         pairs += [(joint.join(sent), joint.join(said)) for joint in ("_", "-", "")]
@@ -163,6 +211,13 @@ def _said_only(o: Original) -> list[tuple[str, str]]:
             if o.kind is not Kind.PERSON and len(word) >= SHORT and not is_known(word)
         ]
     return pairs
+
+
+def _parts(o: Original) -> list[str]:
+    """Of an address the street, the flat, the town with its postcode: each is it."""
+    parts = re.split(r",\s*|\n", o.original) if o.kind is Kind.ADDRESS else []
+    told = [part for part in parts if len(part) > SHORT and _DIGIT.search(part) and not part.isdigit()]
+    return told if len(parts) > 1 else []
 
 
 def _regroup(said: str, sent: str) -> str:

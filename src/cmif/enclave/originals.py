@@ -54,6 +54,8 @@ def spellings(o: Original) -> list[tuple[str, str]]:
     pairs = [(o.surrogate, o.original)]
     if o.kind in NUMBERS:
         pairs += _paired(layouts.numbers(o.surrogate), layouts.numbers(o.original))
+        if o.original.startswith("@"):  # a handle is a user name as well
+            pairs.append((o.surrogate.removeprefix("@"), o.original.removeprefix("@")))
     elif o.kind is Kind.DATE:
         # The two are written alike: where only one says which of its numbers is the day, it says so for both.
         day_first = layouts.day_first(o.surrogate)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from cmif.enclave.detect.data import entries
-from cmif.enclave.originals import canonical
+from cmif.enclave.originals import Original, canonical
 from cmif.enclave.surrogates import Part, Relation, gender_of
 from cmif.enclave.unit import Unit
 from cmif.enclave.words import words
-from cmif.types import Kind, Span
+from cmif.types import Kind, Piece, Span
 
 _MALE = "mr mister sir herr monsieur señor senor signor lord father brother uncle grandfather king prince"
 _FEMALE = "mrs ms miss madam mme mlle frau señora senora signora lady sister aunt grandmother queen princess"
@@ -56,6 +56,35 @@ def initials_before(text: str, start: int, end: int, at: int) -> Unit | None:
     written = text[initials.start() : end]
     value = canonical(Kind.PERSON, written)
     return Unit(initials.start(), end, Kind.PERSON, value, written, part=Part.INITIALS)
+
+
+def initialled(rows: Iterable[Sequence[Piece]]) -> list[Original]:
+    """For every full name that was replaced its initials and surname, as a model may write it: "M. Cooper" stands for
+    "K. Oberhuber" once "Martha Cooper" stands for "Katharina Oberhuber". Not where two names would be written alike.
+    """
+    alike: dict[str, set[str]] = {}
+    for name in (name for row in rows for name in _replaced_names(row)):
+        for last in (1, len(name) - 1):
+            sent = _short([piece.sent for piece in name], last)
+            alike.setdefault(sent, set()).add(_short([piece.text for piece in name], last))
+    return [Original(Kind.PERSON, min(said), sent) for sent, said in alike.items() if len(said) == 1]
+
+
+def _replaced_names(row: Sequence[Piece]) -> Iterable[list[Piece]]:
+    """Names of several words, word by word."""
+    name: list[Piece] = []
+    for piece in (*row, Piece("\n", "\n", "text", 0.0)):
+        if piece.kind == Kind.PERSON.value and piece.text.isalpha():
+            name.append(piece)
+        elif piece.text != " ":
+            if len(name) > 1:
+                yield name
+            name = []
+
+
+def _short(words: Sequence[str], last: int) -> str:
+    """The first ``last`` words by their initials, and the surname."""
+    return " ".join([*(f"{word[:1]}." for word in words[:last]), words[-1]])
 
 
 def _part(word: str, *, last: bool, alone: bool, titled: bool) -> Part:

@@ -16,11 +16,12 @@ from cmif.enclave.bundle import Bundle
 from cmif.enclave.conversation import Conversation, Who
 from cmif.enclave.cover import Covers
 from cmif.enclave.detect import Detector
-from cmif.enclave.draft import Drafts
+from cmif.enclave.draft import Drafts, reckoned_in
 from cmif.enclave.embed import Embed, embed
 from cmif.enclave.memo import Store
 from cmif.enclave.originals import Original
 from cmif.enclave.path import Conversations
+from cmif.enclave.persons import initialled
 from cmif.enclave.policy import PrivacyPolicy
 from cmif.enclave.restore import Restorer
 from cmif.enclave.segment import Segment, replace, segments
@@ -163,8 +164,10 @@ class Pipeline:
         originals = dict.fromkeys(
             Original(Kind(p.kind), p.text, p.sent) for p in pieces if p.kind in _ENTITIES and p.text != p.sent
         )
+        originals |= dict.fromkeys(initialled(prepared.pieces))
         kept = [p.text for p in pieces if p.kind == "text"]
-        return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts)
+        reckoned = reckoned_in(prepared.conversation)
+        return Restorer(originals, ordinary=kept, json=json, hosts=self.policy.hosts, reckoned=reckoned)
 
     def _prompts(
         self, request: Mapping[str, Any], written: Sequence[Sequence[Piece]], covered: bool

@@ -6,6 +6,8 @@ only if it is unambiguous: one that stands for two originals, or also stands in 
 is, is left and counted. Restoring is an output channel: where a client would fetch or run what is written
 (:mod:`~cmif.enclave.places`), nothing is restored, and that is counted too.
 
+Dates that the engine reckoned from those it was sent are moved back (:mod:`~cmif.enclave.reckoned`).
+
 Whatever the chunks, the output is that of the whole text. Held back is only what may still become a surrogate.
 """
 
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from cmif.enclave.folding import one_word, reads_alike
 from cmif.enclave.originals import Original, spellings
 from cmif.enclave.places import Place
+from cmif.enclave.reckoned import FIRST, Reckoned
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
 
@@ -55,11 +58,13 @@ class Restorer:
         ordinary: Iterable[str] = (),
         json: bool = False,
         hosts: Collection[str] = (),
+        reckoned: Reckoned | None = None,
     ) -> None:
         """``ordinary``: texts of the request that were sent as they are. ``json``: the answer is a JSON text.
-        ``hosts``: those to whose URLs originals may be restored.
+        ``hosts``: those to whose URLs originals may be restored. ``reckoned`` reads dates that are no surrogates.
         """
-        kept = tuple(ordinary)
+        self._kept = kept = tuple(ordinary)
+        self._reckoned = reckoned
         seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)}
         self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(list)
         """By the first two characters, the longest first."""
@@ -67,7 +72,7 @@ class Restorer:
             self._spelled[spelled[:2]].append((spelled, None if _occurs(spelled, kept, seen) else meaning))
         for alike in self._spelled.values():
             alike.sort(key=lambda entry: -len(entry[0]))
-        self._first = frozenset(spelled[0] for spelled in self._spelled)
+        self._first = frozenset(spelled[0] for spelled in self._spelled) | (FIRST if reckoned else frozenset())
         self._hosts = frozenset(host.casefold() for host in hosts)
         self._place = Place(True if json else None)
         self._text = ""
@@ -114,7 +119,7 @@ class Restorer:
             if joined:
                 position += 1
                 continue
-            match = self._match(text, position, final)
+            match = self._match(text, position, final, before)
             if match is None:
                 break
             end, meaning = match
@@ -139,8 +144,10 @@ class Restorer:
         self._text = text[position:]
         return out
 
-    def _match(self, text: str, start: int, final: bool) -> tuple[int, Meaning] | None:
-        """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more."""
+    def _match(self, text: str, start: int, final: bool, before: str) -> tuple[int, Meaning] | None:
+        """End and meaning of the longest surrogate at ``start`` (end = start for none); None: wait for more.
+        ``before``: the characters before it.
+        """
         left = len(text) - start
         if left < 2 and not final:
             return None
@@ -148,6 +155,14 @@ class Restorer:
             *self._spelled.get(_spaced(text[start : start + 2]), ()),
             *self._spelled.get(text[start], ()),
         ]
+        if self._reckoned is not None and text[start] in FIRST:
+            if not final and self._reckoned.begun(text, start):
+                return None
+            if (whole := self._reckoned.whole(text, start, before)) is not None:
+                written, moved = text[start : whole[0]], whole[1]
+                sent = any(spelled == written for spelled, _ in alike)
+                if not sent and not any(written in kept for kept in self._kept):
+                    return whole[0], (moved, Original(Kind.DATE, moved, written))
         for spelled, meaning in alike:
             end = _end(spelled, text, start)
             if end is None or (end == len(text) and not final):
@@ -164,6 +179,8 @@ class Restorer:
             self.ambiguous += 1
             return written
         original, of = meaning
+        if original == written:
+            return written
         inside = strings is not None and strings.inside
         open_, markup = False, place.markup
         host = place.host() if self._hosts and place.url else None

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,33 @@ def test_whatever_was_private_once_is_private_in_every_later_text(bundle: Bundle
             {"role": "user", "content": "go on"},
         ])  # fmt: skip
         assert not [text for text in sent if original.casefold() in text.casefold()], wrapper
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "```python\nx = {0}\n@{0}\ndef {0}(a): return {0}.run()\n```", "import {0}\nfrom {0} import x\n", "{0}: 1,\n{0}=2", "{0}(1, 2);",
+        "token = {0}(x)\nraise {0}('x')", "Who played {0} in the movie Titanic?", "What is the capital of {0}?",
+        "Roe v. {0}, 410 U.S. 113 (1973)", "`{0}` #{0} ### {0}", "SELECT {0} FROM t;", "class {0}:\n    pass",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("typed", "original"),
+    [
+        ("My handle is @kas_lunde, ok?", "kas_lunde"),
+        ("Our server is db7.halvorsen.internal now.", "db7.halvorsen.internal"),
+        ("My password: Xk9mQ2pLw7", "Xk9mQ2pLw7"),
+        ("I work for Halvorsen Ltd.", "Halvorsen"),
+        ("Case ref KX-8841-2290 was closed.", "KX-8841-2290"),
+        ("Note <private>blue heron</private> down.", "blue heron"),
+    ],
+)  # fmt: skip
+def test_neither_code_nor_a_question_of_general_knowledge_takes_back_what_was_private(
+    bundle: Bundle, typed: str, original: str, later: str
+) -> None:
+    chat = Chat(bundle)
+    chat.send(typed)
+    assert original.casefold() not in chat.send(later.format(original))[-1].casefold()
 
 
 @pytest.mark.parametrize("kind", PRIVATE)
@@ -513,6 +541,51 @@ def test_a_value_in_other_case_or_accents_has_one_surrogate_in_every_turn(bundle
     chat.answer("Noted.")
     assert chat.send("Remind Jose Ramírez of it.")[2] == f"Remind {given} {surname} of it."
     assert chat.answer(f"Dear {given} {surname}") == "Dear Jose Ramírez"
+
+
+def test_a_name_that_the_engine_shortens_to_initials_is_restored_with_its_own(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    chat.send("Katharina Oluwaseun Oberhuber met Silas Drummond.")
+    first, second, last, other, surname = map(chat.sent_for, ("Katharina", "Oluwaseun", "Oberhuber", "Silas", "Drummond"))
+    raw = f"{first[0]}. {last}, {first[0]}. {second[0]}. {last} and {other[0]}. {surname}’s"
+    assert chat.answer(raw) == "K. Oberhuber, K. O. Oberhuber and S. Drummond’s"
+    assert chat.send("so K. Oberhuber it is")[-1] == f"so {first[0]}. {last} it is"
+
+
+def test_a_date_that_the_engine_reckons_is_the_reader_s_and_comes_back_as_the_engine_s(bundle: Bundle) -> None:
+    chat = Chat(bundle)
+    hearing = datetime.strptime(chat.send("The hearing of Silas Marsh is on 3 May 2024.")[-1].partition(" on ")[2], "%d %B %Y.")
+    reckoned = f"{hearing + timedelta(days=14):%Y-%m-%d}"
+    assert chat.answer(f"14 days later is {reckoned}.") == "14 days later is 2024-05-17."
+    assert chat.send("Is 2024-05-17 a Friday?")[-1] == f"Is {reckoned} a Friday?"
+
+
+def test_a_date_that_is_moved_back_is_moved_again_wherever_the_engine_wrote_it(bundle: Bundle) -> None:
+    """Else a client that types it again gives the offset away, and with it every date."""
+    chat = Chat(bundle)
+    hearing = datetime.strptime(chat.send("The hearing of Silas Marsh is on 3 May 2024.")[-1].partition(" on ")[2], "%d %B %Y.")
+    turn, prepared, moved = list(chat.messages), chat.prepared, 0
+    for before in ("", "a-", "/", ".", "_", "**", "v", "日", "1 ", "1-", "12.", "\\n", "("):
+        for after in ("", "-b", "/", "_", "日", "-1", ".1", ",1", " 1", "T10", "**"):
+            for layout in ("%d %B %Y", "%Y-%m-%d", "%d/%m/%Y", "%B %d, %Y", "%d.%m.%Y"):
+                raw = f"see {before}{(hearing + timedelta(days=14)).strftime(layout)}{after} ok"
+                restorer = chat.pipeline.restorer(prepared)
+                text = "".join(run.text for run in (*restorer.feed(raw), *restorer.finish()))
+                moved += text != raw
+                sent = chat.send(messages=[*turn, {"role": "assistant", "content": "ok"}, {"role": "user", "content": text}])[-1]
+                assert datetime(2024, 5, 17).strftime(layout) not in sent, raw
+    assert moved > 100
+
+
+@pytest.mark.parametrize("shown", ["17 May 2024", "3 May 2006", "2 May 1980"])
+def test_a_date_that_was_moved_back_is_no_public_knowledge(bundle: Bundle, shown: str) -> None:
+    """A question of general knowledge keeps its dates, but not one that the reader may have from an answer."""
+    asked = "Which film won the award on {} in France?"
+    assert Chat(bundle).send(asked.format(shown))[-1] == asked.format(shown), "elsewhere it is public"
+    chat = Chat(bundle)
+    chat.send("The hearing of Silas Marsh is on 3 May 2024.")
+    assert shown not in chat.send(asked.format(shown))[-1]
+    assert chat.send(asked.format("29 August 2010"))[-1] == asked.format("29 August 2010")
 
 
 def test_an_organisation_without_its_legal_form_is_the_same(bundle: Bundle) -> None:

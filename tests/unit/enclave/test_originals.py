@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -73,11 +74,52 @@ def test_ordinary_words_stay_whole(name: str, text: str) -> None:
         ("45391488034364679", "41112222333344449"),
         ("4539-14880343-6467", "4111-22223333-4444"),
         ("45 39 14 88\n03 43 64 67", "41 11 22 22\n33 33 44 44"),
-        ("4539 1488, 0343 6467", "4539 1488, 0343 6467"),
+        ("4539 1488, 0343 6467", "4111 2222, 3333 4444"),
+        ("| 4539 | 1488 |\n| 0343 | 6467 |", "| 4111 | 2222 |\n| 3333 | 4444 |"),
     ],
 )
 def test_a_number_is_found_in_other_groups(said: str, expected: str) -> None:
     assert sent(said, CARD) == expected
+
+
+PARTED: dict[str, Callable[[str], str]] = {
+    "quotation": lambda said: "> " + said.replace(" ", "\n>> "),
+    "comment": lambda said: "# " + said.replace(" ", "\n# "),
+    "emphasis": lambda said: said.replace(" ", "** **"),
+    "table": lambda said: said.replace(" ", " | "),
+    "tags": lambda said: said.replace(" ", "</b><br> <i>"),
+    "identifier": lambda said: said.replace(" ", "_"),
+    "nothing": lambda said: said.replace(" ", ""),
+    "form": lambda said: said.replace(" ", "+"),
+    "escapes": lambda said: said.replace(" ", "\\n"),
+    "quoted-printable": lambda said: said.replace(" ", "=20"),
+    "a line's end in a word": lambda said: f"{said[:5]}=\n{said[5:]}",
+    "letters apart": " ".join,
+    "hexadecimal escapes": lambda said: "".join(f"\\x{ord(c):02x}" for c in said),
+}
+
+
+@pytest.mark.parametrize("parted", PARTED)
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Kind.PRIVATE, "the merger closes on friday"), (Kind.SECRET, "correct horse battery staple"), (Kind.IBAN, "DE89 3704 0044"),
+        (Kind.ADDRESS, "14 Tannenhang Road"), (Kind.ORGANISATION, "Saint Brannock Hospital"), (Kind.PHONE, "07700 900 123"),
+    ],
+)  # fmt: skip
+def test_a_value_is_found_whatever_stands_between_its_words(kind: Kind, value: str, parted: str) -> None:
+    text = sent(f"So:\n{PARTED[parted](value)} and so on", Original(kind, value, "Zzz"))
+    assert [word for word in value.casefold().split(" ") if len(word) > 3 and word in text.casefold().replace(" ", "")] == []
+
+
+def test_a_part_of_an_address_with_its_number_is_the_address() -> None:
+    home = Original(Kind.ADDRESS, "14 Tannenhang Road, Ilkeston DE7 5QF", "3 Elm Street")
+    assert sent("at 14 tannenhang road, or", home) == "at 3 Elm Street, or"
+
+
+@pytest.mark.parametrize("text", ["at 55:32:91 or 55,32,91", "the pre-sent tune, mar in a field"])
+def test_what_two_words_make_by_chance_is_no_value(text: str) -> None:
+    assert sent(text, Original(Kind.ID, "553291", "Zzz"), Original(Kind.PERSON, "Marina", "Zoe")) == text
 
 
 @pytest.mark.parametrize(

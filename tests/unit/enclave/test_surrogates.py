@@ -80,3 +80,7 @@ def test_a_used_up_layout_is_an_error_not_a_repeat() -> None:
 
     with pytest.raises(MechanismError):
         draw(Kind.ID, "AB-12", Everything())
+
+
+def test_a_network_keeps_the_length_of_its_prefix() -> None:
+    assert re.fullmatch(r"198\.1[89]\.\d{1,3}\.\d{1,3}/24", draw(Kind.IP, "10.20.30.0/24", set(), secrets.randbelow))

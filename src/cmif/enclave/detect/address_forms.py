@@ -26,7 +26,7 @@ _SENTENCE = re.compile(r"[^.!?\n]{1,600}(?:\.(?=\S)[^.!?\n]{0,600}){0,8}")
 
 _TITLE = re.compile(
     rf"(?:(?<![\w@/])(?:mrs?|ms|mx|dr|prof|professor|doctor|mister|mme|monsieur|madame|herr|frau|señor|señora|"
-    rf"nurse|uncle|aunt|auntie|cousin|sgt|capt|rev)(?:\.[ ]?|[ ])){_TARGET}"
+    rf"nurse|uncle|aunt|auntie|cousin|sgt|capt|rev)(?:\.[ ]?|[ ]))(?={_TARGET})"
 )
 _GREETING = re.compile(
     rf"(?:(?:\A|[.!?,;:\n]|\b(?:and|say))[ \t]{{0,4}}(?:dear|hi|hello|hey|good (?:morning|evening|afternoon)|cheers|"
@@ -35,17 +35,18 @@ _GREETING = re.compile(
 )
 _PERSON = re.compile(
     rf"(?:\b(?:ask|asks|asked|tell|tells|told|email|emailed|e-mail|texted|remind|reminded|invite|invited|met|"
-    rf"(?:mail|letter|message|reply|wrote|write|spoke|speak|spoken|talk|talked|talking) (?:to|with)|married|divorced|"
+    rf"(?:mail|letter|message|reply|wrote|write|spoke|speak|spoken|talk|talked|talking) (?:to|with|w/)|discussed w/|"
+    rf"married|divorced|"
     rf"(?:my|his|her|our|their) (?:new |old |late |best |own |twin |ex-)?(?:friend|colleague|coworker|"
     rf"boss|manager|wife|"
-    rf"husband|partner|fianc[ée]e?|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mum|mom|dad|cousin|"
+    rf"husband|partner|fianc[ée]e?|girlfriend|boyfriend|gf|bf|hubby|son|daughter|brother|sister|mother|father|mum|mom|dad|cousin|"
     rf"neighbou?r|flatmate|roommate|teacher|doctor|therapist|lawyer|landlord|tenant|client|patient|student|nephew|niece|"
     rf"ex)(?: is| named| called|,)?|(?:man|woman|boy|girl|person|guy|lady|patient|client|child|"
     rf"baby) (?:is )?(?:named|called))"
     rf"[ ]){_TARGET}"
 )
 _SELF = re.compile(
-    rf"(?:\b(?:i am|i['’]m|this is|it['’]s|we are)[ ]){_TARGET}(?=[ ]{{0,2}}(?:,|\Z|\n|[ ](?:a|an|from|and my)\b))"
+    rf"(?:\b(?:i am|i['’]?m|this is|it['’]s|we are)[ ]){_TARGET}(?=[ ]{{0,2}}(?:,|\Z|\n|[ ](?:a|an|from|and my)\b))"
 )
 _PLACE = re.compile(
     rf"(?:\b(?:lives?|living|lived|resid(?:e|es|ing)|born|raised|moved|moving|relocated|based|located|"
@@ -54,7 +55,7 @@ _PLACE = re.compile(
     rf"(?: (?:back|over|up|down|out))?[ ](?:in|at|to|near|from)[ ]){_TARGET}"
 )
 _FIRM = re.compile(
-    rf"(?:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for)|(?:company|firm|startup|"
+    rf"(?:\b(?:(?:works?|worked|working|job|career|intern|interned) (?:at|for|@)|(?:company|firm|startup|"
     rf"start-up|brand|employer|"
     rf"agency|vendor|supplier|bank|business)(?:['’]s)?(?: name)?(?: is| was| named| called|:)?)[ ]){_TARGET}"
 )
@@ -79,7 +80,8 @@ class AddressForms:
         lower = lowered(text)
         for rule, kind in _RULES:
             for match in rule.finditer(lower):
-                if name := _name(text, match.start(1), match.end(1), kind, rule is _TITLE):
+                titled = match.group()[:3] if rule is _TITLE else ""
+                if name := _name(text, match.start(1), match.end(1), kind, titled):
                     spans.append(Span(*name, kind, _NAME))
         spans.extend(_companies(text, lower))
         people = sorted(span.start for span in spans if span.kind is Kind.PERSON)
@@ -123,13 +125,13 @@ def _ends_a_company(word: str) -> bool:
 def _related(text: str, first: int, last: int) -> Iterator[Span]:
     for match in _RELATED.finditer(text, first, last):
         kind = Kind.PLACE if match[1] in _OF_PLACES else Kind.PERSON
-        if name := _name(text, match.start(2), match.end(2), kind, False):
+        if name := _name(text, match.start(2), match.end(2), kind):
             yield Span(*name, kind, _NAME)
 
 
-def _name(text: str, start: int, end: int, kind: Kind, titled: bool) -> tuple[int, int] | None:
+def _name(text: str, start: int, end: int, kind: Kind, titled: str = "") -> tuple[int, int] | None:
     """The part of ``text[start:end]`` from its start that is a name: unknown words, particles before them, a listed
-    surname after them.
+    surname after them. ``titled``: how the form of address before it begins.
     """
     until = None
     for match in _EACH.finditer(text, start, end):
@@ -138,7 +140,7 @@ def _name(text: str, start: int, end: int, kind: Kind, titled: bool) -> tuple[in
             break
         if until is None and word in _PARTICLE_WORDS:
             continue
-        if not (_is_unknown(word) or _may_be_name(word, kind, titled and until is None)):
+        if not (_is_unknown(word) or _may_be_name(word, kind, titled if until is None else "")):
             break
         until = match.end()
     if until is None:
@@ -155,7 +157,7 @@ _PARTICLE_WORDS = frozenset(
 def _is_unknown(word: str) -> bool:
     words = lists()
     stem = word.replace("’", "'").partition("'s")[0]
-    if len(stem) < 3 or is_stopword(stem):
+    if len(stem) < 3 or is_stopword(stem) or stem in cues.HONORIFICS:
         return False
     forms = {stem, _ENDING.sub("", stem), _ENDING.sub("e", stem), _ENDING.sub("y", stem)}
     known = (
@@ -168,8 +170,12 @@ def _is_unknown(word: str) -> bool:
     return not known and not (len(parts) > 1 and all(part in words.ordinary for part in parts))
 
 
-def _may_be_name(word: str, kind: Kind, titled: bool) -> bool:
-    """Whether a listed name goes on a name: a surname that is also a word ("brown") only directly behind a title."""
+def _may_be_name(word: str, kind: Kind, titled: str) -> bool:
+    """Whether a listed name goes on a name: a surname that is also a word ("brown") only directly behind a title, any
+    other word only behind "mr" or "mrs".
+    """
     words = lists()
+    if titled.startswith("mr"):
+        return not is_stopword(word) and word not in cues.TITLES and word not in words.roles
     listed = kind is Kind.PERSON and words.names.get(word) is Kind.PERSON and not is_stopword(word)
-    return listed and (titled or word in words.pure)
+    return listed and (bool(titled) or word in words.pure)

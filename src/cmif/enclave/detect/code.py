@@ -179,7 +179,21 @@ def _code_lines(lines: list[str]) -> list[bool]:
 def _is_code(line: str) -> bool:
     if _FENCE.match(line):
         return True
-    return bool(_CODE_LINE.match(line) or _CODE_PART.search(line)) and not _is_prose(line)
+    if _CODE_LINE.match(line):
+        return not _is_prose(line)
+    return _CODE_PART.search(_ARROW.sub(" ", line)) is not None and not (_is_prose(line) or _names_somebody(line))
+
+
+# A line of notes or of a log ("Gwendolyn Farthing -> retry") has an arrow or a semicolon as well: code has brackets,
+# quotes or an equals sign beside an arrow, and no two words with capitals that only a space parts.
+_ARROW = re.compile(r"^[^(){}\[\]=\"';:]{0,400}[ ](?:->|=>)[ ][^(){}\[\]=\"';:]{0,400}$")
+_TWO_NAMES = re.compile(
+    r"(?<![\w.$@/:<&*])[^\W\d_a-z][a-zß-ÿ'’]{2,30}[ ][^\W\d_a-z][a-zß-ÿ'’]{2,30}(?![\w(\[<:]|[.][\w]|[ ]?[={])"
+)
+
+
+def _names_somebody(line: str) -> bool:
+    return _TWO_NAMES.search(_EXAMINED.sub(" ", line)) is not None
 
 
 def _is_prose(line: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from cmif.enclave.detect.lists import lists
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
@@ -39,7 +40,7 @@ _HEADINGS: tuple[tuple[str, Kind], ...] = (
         Kind.ADDRESS,
     ),
     (r"(?:home |birth )?(?:city|town|village)|place of birth|birth ?place|hometown|county", Kind.PLACE),
-    (r"company(?: name)?|employer|organi[sz]ation(?: name)?|hospital|clinic|workplace", Kind.ORGANISATION),
+    (r"company(?: name)?|employer|org|organi[sz]ation(?: name)?|hospital|clinic|workplace", Kind.ORGANISATION),
     (
         r"ssn|social security(?: number| no)?|nino?|national (?:id|insurance)(?: number| no)?|passport(?: number| no)?|"
         r"tax id|tin|aadhaar|pan|cpf|cnpj|nhs(?: number| no)?|driver s? ?licen[cs]e(?: number| no)?|"
@@ -76,6 +77,14 @@ _FIELD = re.compile(
     r"(?m)(?:^[ \t>*•-]{0,8}|(?<=[,;{] )|(?<=[{,]))[\"']?([A-Za-z][A-Za-z _'’.-]{2,30})[\"']?[ \t]{0,3}[:=][ \t]{0,8}"
     r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'{\[(<,;:][^\n\"{\[<,;]{0,80}))"
 )  # fmt: skip
+# Inside a line: `user=kasimir` of a log, `last_name = 'Rose'` of a query, `<city>Lubbeek</city>`, `/home/kasimir/`.
+_PAIR = re.compile(
+    r"(?<![\w$@<-])(?P<key>[A-Za-z][\w-]{2,30})(?:=(?P<bare>[^\W_][\w.-]{1,60})(?=[,;&\]]?(?:\s|\Z))"
+    r"|[ ]?={1,2}[ ]?(?P<quote>[\"'])(?P<quoted>[^\"'\n]{2,80})(?P=quote))"
+    r"|<(?P<tag>[A-Za-z][\w-]{2,30})>(?P<inner>[^<>\n]{2,80})</(?P=tag)>"
+    r"|(?:/home/|[:/\\](?:Users|Benutzer)[/\\]{1,2})(?P<home>[^\W_][\w.-]{1,30})(?=[/\\\s\"',;:)]|\Z)"
+)
+_CALL = re.compile(r"[A-Za-z_][\w.]{0,40}\(")
 _FULL_STOP = re.compile(r"(?<=\w{3})[.;!?](?=\s)")
 _SPEAKERS = frozenset(
     {"patient", "customer", "employee", "physician", "assignee", "passenger", "insured", "user"}
@@ -89,7 +98,7 @@ class Columns:
     name = _NAME
 
     def detect(self, text: str) -> list[Span]:
-        return [*_tables(text), *_fields(text)]
+        return [*_tables(text), *_fields(text), *_pairs(text)]
 
 
 @lru_cache(maxsize=4096)
@@ -207,7 +216,8 @@ def _fields(text: str) -> Iterator[Span]:
         if heading == "Name" and group == 4:
             kind = Kind.PERSON
         value = _FULL_STOP.split(match[group], maxsplit=1)[0].rstrip(" .")
-        if kind in (None, Kind.SECRET) or value.lower() in _EMPTY or not value[-1:].isalnum():
+        empty = value.lower() in _EMPTY or value.rstrip(")") == heading  # "f(city=city)"
+        if kind in (None, Kind.SECRET) or empty or not value[-1:].isalnum():
             continue
         if kind in (Kind.PERSON, Kind.PLACE, Kind.ORGANISATION):
             spoken = heading.lower() in _SPEAKERS or (
@@ -215,7 +225,33 @@ def _fields(text: str) -> Iterator[Span]:
             )
             if spoken or value.count(" ") > 3 or not value[0].isalpha() or any(c in value for c in "_(=/"):
                 continue
-        elif not any(char.isdigit() for char in value):
+        elif not any(char.isdigit() for char in value) or _CALL.match(value):
             continue
         if kind is not None:
             yield Span(match.start(group), match.start(group) + len(value), kind, _NAME)
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+_NAMES = frozenset({Kind.PERSON, Kind.PLACE, Kind.ORGANISATION, Kind.ID})
+_ANYBODY = frozenset("admin administrator root guest nobody postgres www-data ec2-user".split())  # noqa: SIM905
+
+
+def _pairs(text: str) -> Iterator[Span]:
+    """Names and user names behind a label inside a line. What is made of ordinary words is a name of the program
+    ("user=current_user", "/home/app") unless it stands in quotes or between tags with capitals.
+    """
+    for match in _PAIR.finditer(text):
+        group = next(name for name in ("bare", "quoted", "inner", "home") if match[name] is not None)
+        value = match[group]
+        kind = Kind.PERSON if group == "home" else heading_kind(match["key"] or match["tag"])
+        if kind not in _NAMES or value.lower() in _EMPTY | _ANYBODY or not value[0].isalnum():
+            continue
+        words, quoted = lists(), group in ("quoted", "inner") and value.istitle()
+        known = all(
+            word in words.ordinary or word in words.modern or word in words.proper
+            for word in _WORD.findall(value.lower())
+        )
+        digits = any(char.isdigit() for char in value)
+        if known and not (quoted or (kind is Kind.ID and digits)):
+            continue
+        yield Span(*match.span(group), Kind.PERSON if kind is Kind.ID and not digits else kind, _NAME)

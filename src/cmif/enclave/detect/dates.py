@@ -37,6 +37,7 @@ _COMPACT = re.compile(
     r"(?i:\b(?:dob|born|birth(?:day|date)?|date of birth|date)\b[ :=#-]{0,4}(?:is |on )?((?:19|20)\d{6})"
     r"(?!\d))"
 )
+_CALLED = re.compile(r"\b(?:date|datetime|Date|LocalDate\.of)\(((?:19|20)\d{2}, ?\d{1,2}, ?\d{1,2})(?!\d)")
 _PARTIAL = re.compile(
     r"(?i:\b(?:on|dob|born|since|until|till|by|from|before|after|dated)\b:? (\d{1,2}/\d{1,2})(?![\d/]))"
 )
@@ -94,6 +95,6 @@ def dates(text: str) -> Iterator[Span]:
         if 1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12:
             time = _TIME.match(text, match.end())
             yield Span(match.start(), time.end() if time else match.end(), Kind.DATE, "patterns")
-    for pattern in (_COMPACT, _PARTIAL):
+    for pattern in (_COMPACT, _CALLED, _PARTIAL):
         for match in pattern.finditer(text):
             yield Span(*match.span(1), Kind.DATE, "patterns")

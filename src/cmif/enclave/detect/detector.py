@@ -16,7 +16,7 @@ from cmif.types import Kind, Span
 
 
 class Detector(Protocol):
-    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect_all`).
+    """Finds what is sensitive in one text. Any exception closes the request (:func:`detect`).
 
     It is given the text as a reader sees it (:mod:`plain`): it need not know invisible characters or escapes.
     """
@@ -57,7 +57,8 @@ def detect_all(
 def detect(
     text: str, detectors: Sequence[Detector], marked: Sequence[Span] = (), *, keep_public: bool = True
 ) -> Detection:
-    """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty.
+    """Every detector's spans and the ``marked`` ones, merged: sorted by start, disjoint, not empty. ``marked`` is what
+    the user or the conversation knows to be private.
 
     What any detector found stays covered: where spans overlap, PRIVATE and then SECRET win, then the
     longer, then the kind that comes first in a fixed order; the loser keeps the part that is left
@@ -86,7 +87,18 @@ def detect(
     voters = frozenset(name for name, kinds in decides.items() if kinds)
     votes = sorted((s for s in found if s.kind in decides.get(s.detector, ())), key=lambda s: s.start)
     merged = settled(text, without_code(text, merge(text, found, last=voters)), votes)
-    return Detection(*judge(text, merged)) if keep_public else Detection(merged)
+    judged = Detection(*judge(text, merged)) if keep_public else Detection(merged)
+    if not marked:
+        return judged
+    # What is known to be private is no detector's guess: neither code nor public knowledge takes it back.
+    whole = merge(text, [*marked, *judged.spans], last=voters)
+    starts = [span.start for span in whole]
+    return Detection(whole, tuple(k for k in judged.kept if not _overlaps(k, whole, starts)))
+
+
+def _overlaps(kept: KeptPublic, spans: Sequence[Span], starts: Sequence[int]) -> bool:
+    before = bisect_left(starts, kept.end) - 1
+    return before >= 0 and spans[before].end > kept.start
 
 
 def _in_original(reading: Reading) -> Callable[[Span], Span]:
@@ -103,6 +115,7 @@ def merge(text: str, spans: Iterable[Span], last: frozenset[str] = frozenset()) 
             _ABOVE_LENGTH.get(s.kind, _BELOW_LENGTH.get(s.kind, 2)),
             s.start - s.end,
             s.detector in last,
+            s.detector != "columns",  # a heading says the kind
             _RANK[s.kind],
             s.start,
         ),

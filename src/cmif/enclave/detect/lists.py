@@ -49,7 +49,7 @@ class Lists:
             return False
         if token.written is Written.UPPER and token.text in self.abbreviations:
             return True
-        if lower in self.proper or lower in self.special:
+        if lower in self.proper or lower in self.special or token.text.endswith(("Error", "Exception", "Warning")):
             return True
         if "-" in lower:
             return all(len(part) < 3 or part in self.ordinary for part in lower.split("-"))

@@ -24,6 +24,9 @@ _NAME = "names"
 _WORD = r"[^\W\d_][\w'’-]{1,30}"
 _INTRODUCED = re.compile(rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}({_WORD}(?:[ ]{_WORD})?)")
 _ABBREVIATION = re.compile(r"\(([A-Z]{2,8})s?\)")
+_TITLE_BEFORE = re.compile(r"(?<!\w)(?:Mrs?|Ms|Dr|Prof|Herr|Frau|Mme)\.? \Z")
+# "04 MAY  TFR": a month behind its day is no name.
+_DAY = re.compile(r"(?<![\w.])([0-3]?\d(?:st|nd|rd|th)?[ ])(May|June|April|August|MAY|JUNE|APRIL|AUGUST)(?!\w)")
 _LETTER_WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_NAME = 3  # words
 _NEAR = 12  # tokens on either side that show whether capitals are usual here
@@ -37,7 +40,8 @@ class Names:
     def detect(self, text: str) -> list[Span]:
         spans: list[Span] = []
         code = examined(text)
-        whole, text = text, code.text
+        whole = text
+        text = _DAY.sub(lambda match: match[1] + "0" * len(match[2]), code.text)
         for sentence in sentences(text):
             shouted = is_shouted(sentence)
             for first, end in runs(sentence):
@@ -53,6 +57,7 @@ class Names:
             and (
                 _is_listed(whole[span.start : span.end])
                 or not (code.is_code(span.start) or _is_identifier(whole, span))
+                or _TITLE_BEFORE.search(whole, max(0, span.start - 6), span.start)
             )
         ]
 
@@ -169,7 +174,7 @@ def _part(sentence: Sentence, first: int, end: int, shouted: bool, organisation:
     elif end - first == 1:
         if _single(sentence, first):
             yield _span(sentence, first, end, kind_of(sentence, first, end))
-    elif not _are_everyday(sentence, first, end) or (
+    elif not _are_everyday(sentence, first, end) or _is_titled(sentence, first) or (
         _is_cued(sentence, first, end)
         and (_stands_out(sentence, first, end) or any(t.lower in lists().modern for t in sentence[first:end]))
     ):
@@ -212,6 +217,8 @@ def _single(sentence: Sentence, i: int) -> bool:
     """Whether one capitalised token that stands alone is a name."""
     token, words = sentence[i], lists()
     lower = token.lower
+    if _is_titled(sentence, i) and len(lower) > 1:
+        return True
     if token.written is Written.UPPER:
         singular = token.text[:-1] if token.text.endswith("s") else token.text
         known = len(token.text) == 1 or singular in words.abbreviations or lower in words.ordinary
@@ -227,6 +234,18 @@ def _single(sentence: Sentence, i: int) -> bool:
     if lower in words.names:  # "Mark called" but not "Mark the box"
         return _is_subject(sentence, i)
     return not words.everyday(token)
+
+
+def _is_titled(sentence: Sentence, i: int) -> bool:
+    """Whether token ``i`` is said of a person whatever word it is: "Ms Farthing", but not "Mr President"; or begins
+    with an initial where no sentence or list does: "signed, J. Farthing".
+    """
+    token, words = sentence[i], lists()
+    before = sentence[i - 1] if i and token.follows_closely else None
+    if before is not None and before.lower in cues.HONORIFICS and before.text != "MS":  # "MS Word"
+        return token.lower not in words.roles and token.lower not in cues.TITLES
+    initial = len(token.text) == 1 and token.dotted and not token.starts
+    return initial and i + 1 < len(sentence) and not token.follows_closely
 
 
 def _stands_out(sentence: Sentence, first: int, end: int) -> bool:
@@ -275,11 +294,13 @@ def _shouted(sentence: Sentence, first: int, end: int) -> Iterator[Span]:
     i = first
     while i < end:
         j = i
+        titled = _is_titled(sentence, i)
+        j += titled
         while (
             j < end and not words.everyday(sentence[j]) and (len(sentence[j].text) > 1 or sentence[j].dotted)
         ):
             j += 1
-        if j - i > 1 or any(t.lower not in words.ordinary for t in sentence[i:j]):
+        if titled or j - i > 1 or any(t.lower not in words.ordinary for t in sentence[i:j]):
             yield _span(sentence, i, j, kind_of(sentence, i, j))
         i = max(j, i + 1)
 

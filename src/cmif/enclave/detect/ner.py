@@ -48,7 +48,7 @@ _CODE_BEFORE = re.compile(r"(?:[_@\\$]|[\w)\]]\.|::|\b(?:import|def|class|from|r
 
 class Ner:
     """Spans of people, places, addresses and numbers, whole words. ``decides``: where another detector is unsure
-    between these kinds, this one's answer counts (:func:`cmif.enclave.detect.detector.detect_all`).
+    between these kinds, this one's answer counts (:func:`cmif.enclave.detect.detector.detect`).
     """
 
     name = "ner"

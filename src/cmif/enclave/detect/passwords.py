@@ -56,7 +56,8 @@ _COLUMN = re.compile(
 _WORD_FOR_IT = (
     r"(?:password|passcode|passphrase|passwd|pwd|pw|pin|pin code|pin number|cvv|cvc|security code|otp|"
     r"secret|secret key|"
-    r"secret word|one-time code|verification code|access code|login code|api key|token|seed phrase|recovery phrase)"
+    r"secret word|memorable word|security answer|one-time code|verification code|"
+    r"access code|login code|api key|token|seed phrase|recovery phrase)"
 )
 _LINK = (
     r"(?:(?:(?: is| was| are|['’]s| will be| should be)(?: now| still| currently| just)?"
@@ -122,7 +123,8 @@ _SYMBOL = re.compile(r"[!@#$%^&*+=?~|\\_]")
 # One of these is in every label above: a text without any is read no further.
 _STEMS = (
     "pass", "secret", "token", "key", "cred", "pin", "otp", "cv", "pw", "cookie", "authorization", "session",
-    "connection", "phrase", "mnemonic", "code", "tan", "kennwort", "wachtwoord", "contraseña", "senha", "hasło",
+    "connection", "phrase", "mnemonic", "memorable", "answer", "code", "tan",
+    "kennwort", "wachtwoord", "contraseña", "senha", "hasło",
     "пароль", "パスワード", "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid", "curl",
 )  # fmt: skip
 

@@ -41,7 +41,7 @@ _DOMAIN = re.compile(
     r"health|hospital|law|example|local|internal|corp|lan|test)(?![\w-]|\.[a-z])(?:[:/][^\s<>\"`{}|"
     r"\\^]{0,2048})?)"
 )
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/(?:3[0-2]|[12]?\d)(?!\d))?(?!\w|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
 _MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
 _CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){11,18}(?![\w]|[-.]\d)")
@@ -58,6 +58,7 @@ class Patterns:
         text = plain(text)
         apart = spaced(text)
         days = list(dates(apart))
+        read = [*((d.start, d.end) for d in days), *(m.span() for m in _IPV4.finditer(apart))]
         return [
             *_net(text, apart),
             *_accounts(apart),
@@ -65,7 +66,7 @@ class Patterns:
             *days,
             *records(apart),
             *map(_with_corner(apart), streets(apart)),
-            *numbers(_without(apart, days)),
+            *numbers(_without(apart, read)),
         ]
 
 
@@ -82,12 +83,12 @@ def _with_corner(text: str) -> Callable[[Span], Span]:
     return widened
 
 
-def _without(text: str, spans: Sequence[Span]) -> str:
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """``text`` with a bar for every character of ``spans``: a number does not run from a date into its neighbour."""
     parts: list[str] = []
     position = 0
-    for span in sorted(spans, key=lambda s: s.start):
-        start, end = max(position, span.start), max(position, span.end)
+    for begin, last in sorted(spans):
+        start, end = max(position, begin), max(position, last)
         parts += (text[position:start], "|" * (end - start))
         position = end
     return "".join((*parts, text[position:]))
@@ -106,14 +107,35 @@ def _net(whole: str, text: str) -> Iterator[Span]:
             if end - start > 4:
                 yield Span(start, end, Kind.URL, NAME)
     for match in _IPV4.finditer(text):
-        if all(int(part) < 256 for part in match.group().split(".")):
+        address = match.group().partition("/")[0]
+        if all(int(part) < 256 for part in address.split(".")) and not _is_anybodys(match.group()):
             yield Span(*match.span(), Kind.IP, NAME)
     if "::" in text or text.count(":") >= 7:
         for match in _IPV6.finditer(text):
-            if _is_ipv6(match.group()):
+            if _is_ipv6(match.group()) and not _is_anybodys(match.group()):
                 yield Span(*match.span(), Kind.IP, NAME)
     for match in _MAC.finditer(text):
         yield Span(*match.span(), Kind.ID, NAME)
+
+
+def _is_anybodys(written: str) -> bool:
+    """Addresses that are the same for everybody (RFC 6890): this machine, none, a netmask, a registry's whole block;
+    and the resolvers that everybody uses.
+    """
+    try:
+        network = ipaddress.ip_network(written)
+    except ValueError:
+        return False  # bits of a host are set, or no address at all
+    first = network.network_address
+    mask = int(first) ^ 0xFFFFFFFF if first.version == 4 else -1
+    same = first.is_loopback or first.is_unspecified or first.is_multicast or str(network) in _BLOCKS
+    return same or (str(first).startswith("255.") and mask & (mask + 1) == 0)
+
+
+_BLOCKS = frozenset(
+    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 100.64.0.0/10 fe80::/10 fc00::/7 2000::/3 "  # noqa: SIM905
+    "8.8.8.8/32 8.8.4.4/32 1.1.1.1/32 1.0.0.1/32 9.9.9.9/32 169.254.169.254/32".split()
+)
 
 
 def _is_ipv6(written: str) -> bool:

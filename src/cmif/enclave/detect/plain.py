@@ -32,7 +32,14 @@ _NOTHING = re.compile(f"[{_HIDDEN}]+")
 _INVISIBLE = re.compile(f"[{_HIDDEN}]+|.[\u0300-\u036f]+")
 _ESCAPED = re.compile(
     r"(?:%[0-9A-Fa-f]{2})++|&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});|\\u[0-9A-Fa-f]{4}"
+    r"|(?:\\x[0-9A-Fa-f]{2})++"
 )
+# A file's name says words joined by signs: "Farthing_Gwendolyn_2024-03-11.docx".
+_DOCUMENT = re.compile(
+    r"(?<![\w.-])(?=[\w.-]{0,120}[^\W\d_][_-])[\w.-]{3,120}\.(?i:docx?|odt|rtf|txt|pdf|pages|xlsx?|ods|csv|tsv|pptx?|eml|msg|"
+    r"ics|vcf|jpe?g|png|gif|tiff?|heic|bmp|dcm|mp[34]|m4a|wav|mov|avi|zip|rar|7z|gz|bak)(?!\w)"
+)
+_JOINT = re.compile(r"(?<=[^\W\d_])[_-]|[_-](?=[^\W\d_])|\.(?=[^\W\d_]\w{1,4}\Z)")
 # Scripts written without spaces between words: a number that touches them is as free as one between spaces.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
@@ -87,16 +94,20 @@ def spaced(text: str) -> str:
 
 def readings(text: str) -> tuple[Reading, ...]:
     """What detectors read of ``text``: it without invisible characters and, if it has any, also with its percent
-    escapes, HTML entities and ``\\u`` escapes undone (also, because a URL that is decoded ends at its first space).
+    escapes, HTML entities, ``\\u`` and ``\\x`` escapes undone (also, because a URL that is decoded ends at its first
+    space), and with the words of documents' names apart.
     """
     seen = Reading(plain(text))
     if not text.isascii():
         seen = _rewritten(text, _INVISIBLE, _visible)
         seen = Reading(plain(seen.text), seen.starts, seen.source, seen.exact)
-    if not _ESCAPED.search(text):
-        return (seen,)
-    decoded = _rewritten(text, _ESCAPED, _unescaped)
-    return seen, Reading(plain(decoded.text), decoded.starts, decoded.source, decoded.exact)
+    out = [seen]
+    if _ESCAPED.search(text):
+        decoded = _rewritten(text, _ESCAPED, _unescaped)
+        out.append(Reading(plain(decoded.text), decoded.starts, decoded.source, decoded.exact))
+    if (apart := _DOCUMENT.sub(lambda match: _JOINT.sub(" ", match.group()), text)) != text:
+        out.append(Reading(plain(apart)))
+    return tuple(out)
 
 
 def _visible(written: str) -> str:
@@ -106,6 +117,8 @@ def _visible(written: str) -> str:
 def _unescaped(written: str) -> str:
     if written[0] == "%":
         return bytes.fromhex(written.replace("%", "")).decode("utf-8", "replace")
+    if written[:2] == "\\x":
+        return bytes.fromhex(written.replace("\\x", "")).decode("utf-8", "replace")
     if written[0] == "\\":
         code = int(written[2:], 16)
         return chr(code) if not 0xD800 <= code <= 0xDFFF else "\ufffd"

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cmif.enclave.detect.public_names import NAMES, category_of, is_judged, spelling
+from cmif.enclave.detect.public_names import JUDGED, NAMES, category_of, is_judged, spelling
 from cmif.enclave.detect.questions import Question, is_asked_about, is_in_title, question_of
 from cmif.enclave.detect.ties import is_tied, making_private
 from cmif.enclave.words import is_stopword
@@ -38,6 +38,14 @@ _CITE = re.compile(
     r"?)?\d{1,5}(?:[\w.()-]{0,12})(?:, \d{1,5}){0,2}(?: \((?:[\w. ]{0,20} )?[12]\d{3}\))?"
     r"|\[[12]\d{3}\] (?:\d{1,3} )?[A-Z][A-Za-z ]{1,12} \d{1,5}"
 )
+# A document, standard, weakness or code that its publisher numbers: "ISO/IEC 27001", "CVE-2021-44228", "CPT 99213".
+_SERIES = re.compile(
+    r"(?<![\w-])(?:(?:ISO|IEC|IEEE|RFC|PEP|ANSI|ASTM|DIN|EN|BS|ITU-T|ETSI|NIST|FIPS|ECMA|PCI DSS|IFRS|IAS|"
+    r"SNOMED(?:[ -]CT)?|LOINC|CPT|HCPCS|RxNorm|OMIM|CAS|PMID|PMCID|arXiv|ISBN(?:-1[03])?|ISSN|JEP)"
+    r"(?:[/ -](?:IEC|IEEE|TS|TR|EN|ISO|SP|PAS|No\.?|no\.?|code))?[ :-]{0,2}\d[\d.:/-]{0,18}(?:[A-Z]{1,2}\d{0,3})?"
+    r"|(?:CVE|CWE|CAPEC|ORA|ICD|DSM)-(?:\d{1,4}[-:])?\d{1,7}|(?:KB|PMC)\d{6,8}|MS\d\d-\d{3}"
+    r"|ATC [A-Z]\d\d[A-Z]{2}\d\d|(?:doi:|DOI:? )10\.\d{4,9}/[\w./()-]{1,60})(?!\w)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,11 @@ class KeptPublic:
 def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[KeptPublic, ...]]:
     """``spans`` (disjoint, sorted) without those that are public and tied to nobody, and these with the reason."""
     cites = [match.span() for match in _CITE.finditer(text)] if " v" in text or "." in text else []
-    reasons = [
-        "cite" if any(a <= s.start and s.end <= b for a, b in cites) else category_of(text, s) for s in spans
-    ]
+    cites += [match.span() for match in _SERIES.finditer(text)]
+    reasons = ["cite" if _is_cited(s, cites) else category_of(text, s) for s in spans]
+    if any(s.kind is Kind.DATE and reason is None for s, reason in zip(spans, reasons, strict=True)):
+        # All dates are moved or none, else intervals are not kept.
+        reasons = [None if reason == "history" else reason for reason in reasons]
     questions: dict[tuple[int, int], Question | None] = {}
     bounds: list[tuple[int, int]] = []
     for span, reason in zip(spans, reasons, strict=True):
@@ -90,6 +100,14 @@ def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[Kep
         else:
             out.append(span)
     return tuple(out), tuple(public)
+
+
+def _is_cited(span: Span, cites: Sequence[tuple[int, int]]) -> bool:
+    """Whether a span lies in one of ``cites`` and is a detector's guess: not what the user marked, nor what a
+    conversation has protected, nor a number whose check digits are right.
+    """
+    guessed = span.detector in JUDGED and span.kind not in (Kind.CARD, Kind.IBAN)
+    return guessed and any(start <= span.start and span.end <= end for start, end in cites)
 
 
 def _names(text: str, span: Span) -> Iterator[str]:

@@ -12,7 +12,11 @@ from cmif.types import Kind, Span
 
 CATEGORIES = ("term", "work", "person", "organisation", "place", "eponym", "host")
 NAMES = frozenset({Kind.PERSON, Kind.PLACE, Kind.ORGANISATION})
-_JUDGED = frozenset({"names", "address_forms", "ner", "patterns", "special"})
+JUDGED = frozenset({"names", "address_forms", "ner", "patterns", "special"})
+_OWN_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d{1,5})?(?![\w.])")
+"""The machine one sits at: a path of ordinary words on it ("localhost:8080/health") says nothing either."""
+_BEFORE_ANYBODY = re.compile(r"(?<!\d)1[0-8]\d\d(?!\d)")
+"""A year of a day that nobody who lives has seen: "April 14, 1865"."""
 _POSSESSIVE = re.compile(r"['’]s?\Z")
 _WORD_BEFORE = re.compile(r"(?<![^\W_])[^\W_]{2,20} \Z")
 _WORD_AFTER = re.compile(r" [^\W_]{2,20}(?![^\W_])")
@@ -49,7 +53,7 @@ def special_public() -> frozenset[str]:
 
 
 def is_judged(span: Span) -> bool:
-    return span.detector in _JUDGED and (span.kind in NAMES or span.kind in (Kind.WORD, Kind.URL, Kind.DATE))
+    return span.detector in JUDGED and (span.kind in NAMES or span.kind in (Kind.WORD, Kind.URL, Kind.DATE))
 
 
 def category_of(text: str, span: Span) -> str | None:
@@ -57,10 +61,16 @@ def category_of(text: str, span: Span) -> str | None:
     if not is_judged(span):
         return None
     name = spelling(text[span.start : span.end])
+    if span.kind is Kind.DATE:
+        return "history" if _BEFORE_ANYBODY.search(name) else None
     if span.kind is Kind.WORD:
         return "word" if name in special_public() or name.rstrip("s") in special_public() else None
     if span.kind is Kind.URL:
         host = re.sub(r"\Ahttps?://|\Awww\.", "", name).rstrip("/").split("/licenses")[0].removeprefix("www.")
+        if (own := _OWN_HOST.match(host)) is not None:
+            path = re.findall(r"[^\W_]+", host[own.end() :])
+            ordinary = lists().ordinary | lists().modern
+            return "host" if all(word in ordinary or word[1:].isdigit() for word in path) else None
         return "host" if host in listed() else None
     if text[span.end : span.end + 2] in ("'s", "’s") and (shop := listed().get(f"{name}'s")):
         return shop

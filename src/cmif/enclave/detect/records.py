@@ -18,7 +18,7 @@ _LABEL = (
     r"loan|mortgage|"
     r"passport|driv(?:er|ing)(?:['’]?s)? licen[cs]e|licen[cs]e|licen[cs]e plate|plate|permit|visa|"
     r"registration|vehicle|vin|"
-    r"chassis|serial|device|imei|asset|badge|employee|staff|personnel|student|payroll|tax|vat|ein|tin|itin|"
+    r"chassis|serial|device|imei|asset|badge|employee|emp|staff|personnel|student|payroll|tax|vat|ein|tin|itin|"
     r"ssn|"
     r"social security|national insurance|national id|identity card|id card|identification|id|employee id|"
     r"cert(?:ificate)?|"
@@ -39,11 +39,17 @@ _CODE = re.compile(
     r"[A-Za-z0-9]{1,40}+){0,6}(?![\w@]|[./-]\w)"
 )
 _UUID = re.compile(r"(?<![\w-])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![\w-])")
+_PLATE = re.compile(  # of the UK, of Germany
+    r"(?<![\w-])(?:[A-Z]{2}\d{2} [A-Z]{3}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} \d{1,4}[EH]?)(?![\w-])"
+)
 _HANDLE = re.compile(r"(?<![\w.@/])@[A-Za-z_]\w{2,30}(?![\w@(])")
 _SCIENTIFIC = re.compile(
     r"\d+(?:\.\d+)?(?:e|E)[-+]?\d+|0x[0-9A-Fa-f]{1,8}|\d+(?:st|nd|rd|th|s|px|ms|kb|mb|gb|kg|mg|ml|mcg|km|"
     r"cm|mm|hz|khz|mhz|ghz|k|m|bn|pm|am|h|hrs)",
     re.I,
+)
+_FORMULA = re.compile(  # C6H12O6, NaHCO3: elements of organic compounds and salts with counts
+    r"(?=[A-Za-z0-9]*[HO])(?:(?:[CHONPSFIBK]|Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Br|Ag|Li|Mn|Cr|Co|Ni|Ba|Pb|Hg|Se)(?:[1-9]\d?)?){2,12}"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -67,9 +73,10 @@ def records(text: str) -> Iterator[Span]:
             and len(code) >= 6
             and any(c.isalpha() for c in code)
             and not _SCIENTIFIC.fullmatch(code)
+            and not _FORMULA.fullmatch(code)
         ):
             yield Span(*match.span(), Kind.ID, "patterns")
-    for match in _UUID.finditer(text):
+    for match in (*_UUID.finditer(text), *_PLATE.finditer(text)):
         yield Span(*match.span(), Kind.ID, "patterns")
     for match in _HANDLE.finditer(text):
         if match.start() and text[match.start() - 1] != "\n":

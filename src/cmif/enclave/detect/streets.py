@@ -77,6 +77,8 @@ _CUED = re.compile(
     r"trg|rue|via|nad|na)"
     r"[ \n,.]{1,3}){0,14}(?:\d[\w/-]{0,7}|[A-ZÀ-ÞΆ-Ϋ][\w'’-]{0,30}))"
 )
+_SHOUTED = 6
+"""Letters of a town in capitals; shorter words in capitals name a series."""
 _NUMBERS_BEFORE = re.compile(r"(?<![\w.,$€£%-])(?:\d{1,6}[A-Za-z]?,?[ ]{1,2}){1,2}\Z")
 _NUMBER_AFTER = re.compile(r"(?:,?[ ]\d{1,6}[A-Za-z]?(?!\w|[.,:/-]\d)){1,2}")
 # A line of an address block: a number and capitalised words, or the other way round.
@@ -90,6 +92,8 @@ _NOT_A_PLACE = re.compile(
     r"question|answer|example|option|article|clause|appendix|number|total|task|q|week|act|scene|volume|vol|"
     r"slide|line)\b)"
 )
+
+_CODES = re.compile(r"[A-Z]{2,30}[ :]{1,2}[\d./:-]{1,40}")  # "return ECONNREFUSED 127.0.0.1", "sent INVITE 200"
 
 # A full stop after a whole word, or an empty line, ends the address: "12 Acacia Avenue. The rent is due" keeps "The".
 _SENTENCE_END = re.compile(
@@ -156,10 +160,12 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         word, number = match.groups()
         year = len(number) == 4 and number.startswith(("18", "19", "20"))
         unusual = word.lower() not in entries("common_words.txt") and not is_stopword(word)
-        if unusual and not year and (word[0].isupper() or len(number) != 4):
+        series = word.isupper() and len(word) < _SHOUTED  # "ISO 27001", "RTX 4090"
+        if unusual and not (year or series) and (word[0].isupper() or len(number) != 4):
             yield match.span(2)
     for match in _CUED.finditer(text):
-        if any(char.isdigit() for char in match[1]) and not _NOT_A_PLACE.search(match[1]):
+        named = any(char.isdigit() for char in match[1]) and not _CODES.fullmatch(match[1])
+        if named and not _NOT_A_PLACE.search(match[1]):
             yield match.span(1)
     if "\n" in text:
         for match in _LINE.finditer(text):

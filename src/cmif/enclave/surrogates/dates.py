@@ -89,7 +89,7 @@ _SMALL = [
 ]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WORD = re.compile(r"[^\W\d_]+")
-_ISO = re.compile(r"(?P<y>\d{4})(?P<j>[./-])(?P<m>\d{1,2})(?P=j)(?P<d>\d{1,2})(?!\d)")
+_ISO = re.compile(r"(?P<y>\d{4})(?P<j>[./-]|, ?)(?P<m>\d{1,2})(?P=j)(?P<d>\d{1,2})(?!\d)")
 _FIGURES = re.compile(r"(?P<a>\d{1,2})[./-] ?(?P<b>\d{1,2})[./-] ?(?P<y>\d{4}|\d{2})(?!\d)")
 _COMPACT = re.compile(r"(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})(?!\d)")
 _MONTH_DAY = re.compile(r"(?P<a>\d{1,2})/(?P<b>\d{1,2})(?!\d)")

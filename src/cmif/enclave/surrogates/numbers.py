@@ -65,7 +65,8 @@ def iban(layout: str, randbelow: RandBelow) -> str:
 def ip(layout: str, randbelow: RandBelow) -> str:
     if ":" in layout:
         return f"2001:db8::{randbelow(65536):x}:{randbelow(65536):x}"
-    return f"198.{18 + randbelow(2)}.{randbelow(256)}.{randbelow(256)}"
+    prefix = "".join(layout.partition("/")[1:])
+    return f"198.{18 + randbelow(2)}.{randbelow(256)}.{randbelow(256)}{prefix}"
 
 
 def secret(_layout: str, randbelow: RandBelow) -> str:

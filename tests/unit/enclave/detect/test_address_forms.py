@@ -19,6 +19,10 @@ NAMED = [
     ("she works at zenvia", [("zenvia", "organisation")]),
     ("my company called soskill sells soap", [("soskill", "organisation")]),
     ("email okonjo's brother", [("okonjo", "person")]),
+    ("mr bean and mrs farthing came", [("bean", "person"), ("farthing", "person")]),
+    ("hi im kasimir, 34", [("kasimir", "person")]),
+    ("my gf tamsin oyelaran works @ halvorsen", [("tamsin oyelaran", "person"), ("halvorsen", "organisation")]),
+    ("as discussed w/ oyelaran today", [("oyelaran", "person")]),
 ]  # fmt: skip
 NONE = [
     "ask the team in advance about it", "tell me about the weather", "a 10 ms delay", "ms excel and ms word", "dr appointment",

@@ -68,6 +68,12 @@ def test_personal_data_in_code_is_found(code: str, found: str) -> None:
         "Dear Zarko,\n\nif you can, call me; I will be there at noon.\n\nLunde\n",
         "For Zarko: return the keys, then sign the form.",
         "```\nDear Zarko Lunde,\nyour lease of the flat is due.\n```",
+        "2024-05-14 09:12:35 WARN transfer failed for customer Zarko Lunde -> retry",
+        "Sent to Zarko Lunde (ward 3) => pending",
+        "From Zarko Lunde to Percival Oyelaran, cc Thaddeus;",
+        "Meeting notes -> Zarko will call Lunde",
+        "Call Zarko;\nEmail Lunde;",
+        "patient := Zarko Lunde",
     ],
 )
 def test_prose_with_marks_of_code_stays_prose(text: str) -> None:

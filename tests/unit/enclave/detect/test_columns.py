@@ -27,6 +27,7 @@ NONE = [
 FIELDS = [
     ("Surname: rose", "rose"), ("First name: will", "will"), ("Name: Destiny Hope", "Destiny Hope"), ("employer = mint", "mint"),
     ('{"first_name": "inessa"}', "inessa"), ("- City: lubbeek", "lubbeek"), ("DOB: 3/4/79", "3/4/79"), ("MRN: 12", "12"),
+    ("ORG:Halvorsen", "Halvorsen"),
 ]  # fmt: skip
 
 
@@ -53,6 +54,29 @@ def test_the_value_of_a_personal_field_is_found(text: str, value: str) -> None:
     "text", ["name: get_weather", "Patient: I slept well.", "City: the one I love", "User: hello", "street: no", "Billing address: Ana Dias"]
 )
 def test_talk_behind_a_colon_is_no_field(text: str) -> None:
+    assert cells(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("INFO user=kasimir action=login", "kasimir"),
+        ("level=warn customer=Zarko msg=declined", "Zarko"),
+        ("SELECT * FROM people WHERE last_name = 'Oyelaran' AND age > 3;", "Oyelaran"),
+        ("<row><city>Lubbeek</city></row>", "Lubbeek"),
+        ("cat /home/kasimir/notes.txt", "kasimir"),
+        (r"open C:\Users\Percival.Oyelaran\payroll.xlsx", "Percival.Oyelaran"),
+    ],
+)
+def test_a_name_behind_a_label_inside_a_line_is_found(text: str, value: str) -> None:
+    assert value in cells(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["f(user=current_user, city=city, login=login_url)", "/home/app/x /Users/admin/y /home/user/z", "<user>admin</user>", "f(user='root')"],
+)
+def test_a_name_of_the_program_behind_such_a_label_stays(text: str) -> None:
     assert cells(text) == []
 
 

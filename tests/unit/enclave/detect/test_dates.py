@@ -10,7 +10,7 @@ DATES = [
     ("married march the third nineteen eighty four", "march the third nineteen eighty four"),
     ("born on the twenty-ninth of July", "the twenty-ninth of July"), ("on December 5th twenty twenty", "December 5th twenty twenty"),
     ("may fifth two thousand and twelve", "may fifth two thousand and twelve"), ("moved in mid-March 2019", "mid-March 2019"),
-    ("since late August,", "late August"), ("by the end of October 2021", "the end of October 2021"),
+    ("since late August,", "late August"), ("p = Person(dob=date(1961, 3, 12))", "1961, 3, 12"), ("by the end of October 2021", "the end of October 2021"),
 ]  # fmt: skip
 NONE = [
     "In 1969 and in May", "World War II", "I may second that", "March first thing tomorrow", "Pain 3/10, strength 5/5",

@@ -36,10 +36,20 @@ FOUND = [
     ("Draft a mail to Blessing informing her.", [("Blessing", "place")]),
     ("Dividends, which Crown Point received, were small.", [("Crown Point", "person")]),
     ("I spoke with mr.Rana about it.", [("Rana", "person")]),
+    ("I saw Ms Farthing and Mr Bean's son.", [("Farthing", "person"), ("Bean", "person")]),
+    ("the late Mrs E. M. Farthing", [("E. M. Farthing", "person")]),
+    ("Signed, J. Farthing", [("J. Farthing", "person")]),
+    ("04 MAY  Whitcombe paid", [("Whitcombe", "person")]),
+    ('logger.info(f"admitted by Dr. Wöhrle");', [("Wöhrle", "person")]),
     ("Ástríður Jónsdóttir", [("Ástríður Jónsdóttir", "person")]),
 ]
 
 NOT_FOUND = [
+    "Bitte fassen Sie zusammen: Versichertennummer, Aufnahme, Hausarzt.",
+    "Bonjour, rédige une lettre. Mon mari y habite.",
+    "Hola, mi jefe no me paga. Mijn huisarts zegt dat.",
+    "TypeError: Cannot read properties of undefined.",
+    "Take max 4 g a day, 10 IU, on NASDAQ. The subnet is val.",
     "Our tool supports Decentralized Exchange and pays out daily.",
     "Her duties include Logistics, cleaning and filing.",
     "Please read Gift Card terms and sign.",

@@ -20,6 +20,7 @@ ANNOUNCED = [
     ('password = "$ecret99x"', "$ecret99x"),
     ("passwd: 'it\\'s 17'", "it\\'s 17"),
     ('{\\"password\\": \\"abc def\\", \\"x\\": 1}', "abc def"),
+    ("My memorable word is sandcastle.", "sandcastle"),
     # quotes of every kind, the other one inside
     ('The password is "qa\'s4word31".', "qa's4word31"),
     ("his passphrase is “won't say 17”", "won't say 17"),

@@ -39,6 +39,20 @@ def test_an_escaped_value_is_found_whole(found: Found, written: str, kind: str) 
     assert (written, kind) in found(f"Note: {written}, thanks.")
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Whitfield_Eleanor_divorce_2024-03-11.docx", {("Whitfield_Eleanor", "person"), ("2024-03-11", "date")}),
+        ("CV-Oluwaseun-Adebayo.pdf", {("Oluwaseun-Adebayo", "person")}),
+        ("scan_anna_weber.jpg", {("anna_weber", "person")}),
+    ],
+)
+def test_the_words_of_a_documents_name_are_read_apart(found: Found, name: str, values: set[tuple[str, str]]) -> None:
+    said = found(f"Please rename C:/data/{name} for me.")
+    assert all(any(value in s and kind == k for s, k in said) for value, kind in values)
+    assert found("Open quarterly_results_final-v2.xlsx and docker-compose.yml, then anna_weber.py.") == []
+
+
 def test_a_url_stays_whole_though_its_escapes_are_undone(found: Found) -> None:
     url = "https://example.org/a%20b?name=anna%20weber&x=%41"
     assert found(f"see {url}") == [(url, "url")]

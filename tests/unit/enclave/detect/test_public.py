@@ -37,6 +37,10 @@ KEPT = [
     "Roe v. Wade, 410 U.S. 113 (1973)",
     "See Brown v. Board of Education, 347 U.S. 483 (1954), and 42 U.S.C. § 1983.",
     "Tell me about Brazil.",
+    "Explain ISO 27001, ISO/IEC 27001:2022, RFC 2616, PEP 8, CVE-2021-44228, CPT 99213, ISBN 978-0-306-40615-7 and KB5034441.",
+    "curl http://localhost:8080/health fails at 127.0.0.1:8080 and 0.0.0.0; the mask is 255.255.255.0, the block 192.168.0.0/16.",
+    "Abraham Lincoln was shot on April 14, 1865. The French Revolution began on 14 July 1789.",
+    "Burn C6H12O6 and C21H30O2 -> H2O.",
     "The Nile is longer than the Danube.",
     "Should I donate to Oxfam or buy shares of Tesco? The FCA and the ECHR disagree with Sainsbury's and LinkedIn.",
 ]
@@ -52,7 +56,21 @@ def test_the_policy_protects_public_names_too(text: str) -> None:
     assert sent(text, keep_public=False) != text
 
 
+@pytest.mark.parametrize("text", ["Roe v. Wade, 410 U.S. 113 (1973)", "ISO 27001", "CVE-2021-44228"])
+def test_what_somebody_marked_or_said_before_in_private_is_public_nowhere(text: str) -> None:
+    assert text not in sent(f"Read {text} to me.", (Span(5, 5 + len(text), Kind.PRIVATE, "marks"),))
+    assert text not in sent(f"Read {text} to me.", (Span(5, 5 + len(text), Kind.ID, "conversation"),))
+
+
+@pytest.mark.parametrize("text", ["10.20.30.0/24", "192.168.1.7", "172.20.0.0/16", "ISBN 4539148803436467", "http://localhost/patients/lunde"])
+def test_what_only_looks_like_everybody_s_is_protected(text: str) -> None:
+    assert text not in sent(f"Look at {text} please.")
+
+
 TIED = [
+    ("My great-grandfather was born on 14 March 1879.", ["14 March 1879"]),
+    ("Einstein was born on 14 March 1879 and died on 18 April 1955.", ["14 March 1879", "18 April 1955"]),
+    ("Patient born 14/03/1979.", ["14/03/1979"]),
     ("My patient Ngozi Eze was born in France and lives in Lyon.", ["Ngozi", "France", "Lyon"]),
     ("I live in France.", ["France"]),
     ("We moved from Portugal to Canada last year.", ["Portugal", "Canada"]),

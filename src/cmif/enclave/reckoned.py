@@ -1,0 +1,119 @@
+"""Dates that an engine reckons from those it was sent ("14 days later", "her 18th birthday"), moved back.
+
+All dates of a conversation are moved by one offset, so what is reckoned from them is moved by it too, and a reader who
+gets it as it is gets a wrong date. A date of an answer counts as reckoned if it is whole (day, month, year), was in no
+text that was sent as it is, and lies within a year of a date that was sent moved, or at an anniversary of one. A public
+date that lies there by chance is moved too, which is the price.
+
+Only where a detector finds it is a date moved back, and what may be such a date stays no public knowledge
+(:meth:`Reckoned.shown`), so that one that a client types again is moved again. An
+anniversary that a client types again may then be a day beside what the engine wrote, which says where leap years lie.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import isleap
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+from cmif.enclave import layouts
+from cmif.enclave.detect.dates import dates
+from cmif.enclave.detect.plain import plain, spaced
+from cmif.enclave.surrogates import Offset
+
+_NEAR = 400
+"""Days between a date that was sent and one that was reckoned from it, unless that is an anniversary."""
+_BESIDE, _YEARS = 2, 100
+"""Days beside an anniversary, which still is one ("the day before"); years to the farthest."""
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December")  # fmt: skip
+_MONTH = "|".join([*_MONTHS, *(f"{m[:3]}\\b" for m in _MONTHS), "Sept\\b"])
+_MONTH_BEGUN = "|".join(sorted({m[:n] for m in _MONTHS for n in range(1, len(m) + 1)}, key=len, reverse=True))
+_AROUND = 4
+"""Characters on either side of a date in which a detector sees that it is one."""
+_NTH = "(?:st|nd|rd|th)?"
+_WHOLE = re.compile(
+    rf"(?:\d{{1,2}}{_NTH}(?: of)? (?:{_MONTH}),? \d{{4}}|(?:{_MONTH}) \d{{1,2}}{_NTH},? \d{{4}}"
+    r"|\d{4}-\d{2}-\d{2}|\d{1,2}(?P<joint>[./-])\d{1,2}(?P=joint)\d{4})(?!\w|[./-]\d)"
+)
+_BEGUN = re.compile(
+    rf"\d{{1,2}}(?:s|n|r|t|{_NTH})(?: (?:of? ?)?(?:{_MONTH_BEGUN})?(?:,? ?\d{{0,4}})?)?|(?:{_MONTH_BEGUN})(?: "
+    rf"\d{{0,2}}(?:s|n|r|t|{_NTH})(?:,? ?\d{{0,4}})?)?|\d{{3,4}}|\d{{4}}-\d{{0,2}}(?:-\d{{0,2}})?"
+    r"|\d{1,2}[./-](?:\d{1,2}(?:[./-]\d{0,4})?)?|[\d-]{10}[./-]|[\d/]{8,10}/|[\d.]{8,10}\."
+)
+FIRST = frozenset("0123456789JFMASOND")
+
+
+class Reckoned:
+    """Reads whole dates of an answer. ``days``: pairs of a date that was sent moved and the one it stands for."""
+
+    def __init__(self, offset: Offset, days: Iterable[tuple[str, str]]) -> None:
+        self._offset = offset
+        read = [(self._day(sent), self._day(original)) for sent, original in days]
+        self._days = [(sent, original) for sent, original in read if sent is not None and original is not None]
+
+    def begun(self, text: str, start: int) -> bool:
+        """Whether ``text`` ends in what may still become a whole date that begins at ``start``, or just behind one."""
+        whole = _WHOLE.match(text, start)
+        return _BEGUN.fullmatch(text, start) is not None or (whole is not None and whole.end() + _AROUND > len(text))
+
+    def whole(self, text: str, start: int, before: str) -> tuple[int, str] | None:
+        """Where the whole date at ``start`` ends and what it is moved back, itself if it was not reckoned; or None.
+        ``before``: what stands before it.
+        """
+        match = _WHOLE.match(text, start)
+        day = self._day(match.group()) if match else None
+        if match is None or day is None:
+            return None
+        back = self._back(day)
+        moved = replace(self._offset, days=back).moved(match.group()) if back is not None else None
+        if moved is None or not _is_found(moved, before[-_AROUND:], text[match.end() : match.end() + _AROUND]):
+            return match.end(), match.group()
+        return match.end(), moved
+
+    def shown(self, written: str) -> bool:
+        """Whether a date that a client writes may be one that was moved back for it."""
+        day = self._day(written)
+        if day is None:
+            return False
+        originals = [original for _, original in self._days]
+        return any(_years(day, o, _BESIDE + 1) is not None or abs((day - o).days) <= _NEAR for o in originals)
+
+    def _back(self, day: date) -> int | None:
+        """Days to the true date of ``day``: as many years from the true one as it is from a date that was sent, or as
+        many days.
+        """
+        for sent, original in self._days:
+            if (years := _years(day, sent, _BESIDE)) is not None:
+                return (_after(original, years) - _after(sent, years)).days
+        near = any(abs((day - sent).days) <= _NEAR for sent, _ in self._days)
+        return -self._offset.days if near else None
+
+    def _day(self, written: str) -> date | None:
+        read = layouts.read_date(written)
+        if not isinstance(read, tuple):
+            return read
+        first, second, year = read
+        return date(year, second, first) if self._offset.day_first else date(year, first, second)
+
+
+def _is_found(written: str, before: str, after: str) -> bool:
+    """Whether a detector finds exactly this date where it stands: else one that is sent again would not be moved."""
+    start, end = len(before), len(before) + len(written)
+    over = {(s.start, s.end) for s in dates(spaced(plain(before + written + after))) if s.start < end and start < s.end}
+    return (start, end) in over and all(start <= a and b <= end for a, b in over)
+
+
+def _years(day: date, of: date, beside: int) -> int | None:
+    """Which anniversary of ``of`` a ``day`` is, within ``beside`` days; None for none."""
+    years = day.year - of.year
+    return years if abs(years) <= _YEARS and abs((day - _after(of, years)).days) <= beside else None
+
+
+def _after(day: date, years: int) -> date:
+    """The anniversary, of a 29 February the day after where there is none."""
+    if (day.month, day.day) == (2, 29) and not isleap(day.year + years):
+        return date(day.year + years, 3, 1)
+    return day.replace(year=day.year + years)
