@@ -4,7 +4,8 @@
 
 Engine, proxy and gateway are processes of their own; the proxy is the same server (uvicorn) and the same client
 (aiohttp) forwarding bytes. Latencies are of a 1 KB prompt and one token, one request at a time on a kept connection;
-streams are of ``--tokens`` tokens in as many events, all at once. One JSON line a row, times in milliseconds.
+streams are of ``--tokens`` tokens in as many events, all at once. One JSON line a row, times in milliseconds;
+``cpu_ms`` is the server's own CPU time a request, ``stream_cpu_us`` the same in microseconds a token of the streams.
 """
 
 from __future__ import annotations
@@ -104,30 +105,38 @@ async def one(session: aiohttp.ClientSession, url: str, tokens: int, i: int) -> 
     return first, (time.perf_counter() - began) * 1e3
 
 
+def _spent(process: psutil.Process) -> float:
+    """Seconds of CPU that a process has taken, those of all its threads, in the kernel too."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 async def load(name: str, url: str, pid: int, asked: argparse.Namespace) -> None:
     requests, streams, tokens = asked.requests, asked.streams, asked.tokens
-    timeout = aiohttp.ClientTimeout(total=600)
+    timeout, process = aiohttp.ClientTimeout(total=600), psutil.Process(pid)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         for i in range(20):
             await one(session, url, 1, i)
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), _spent(process)
         times = [await one(session, url, 1, 100 + i) for i in range(requests)]
-        rate = requests / (time.perf_counter() - began)
+        rate, each = requests / (time.perf_counter() - began), (_spent(process) - spent) / requests
         ends = sorted(end for _, end in times)
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), _spent(process)
         many = await asyncio.gather(*(one(session, url, tokens, 10_000 + i) for i in range(streams)))
-        took = time.perf_counter() - began
+        took, spent = time.perf_counter() - began, _spent(process) - spent
     row = {
         "what": name,
         "p50_ms": round(statistics.median(ends), 2),
         "p99_ms": round(ends[int(len(ends) * 0.99)], 2),
         "first_token_p50_ms": round(statistics.median(first for first, _ in times), 2),
         "requests_s": round(rate, 1),
+        "cpu_ms": round(each * 1e3, 2),
         "streams": streams,
         "tokens": tokens,
         "stream_tokens_s": round(streams * tokens / took),
+        "stream_cpu_us": round(spent / (streams * tokens) * 1e6, 1),
         "streams_first_p50_ms": round(statistics.median(first for first, _ in many)),
-        "rss_mib": round(psutil.Process(pid).memory_info().rss / 2**20),
+        "rss_mib": round(process.memory_info().rss / 2**20),
     }
     print(json.dumps(row), flush=True)
 

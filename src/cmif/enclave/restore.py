@@ -28,6 +28,8 @@ from cmif.enclave.reckoned import FIRST, Reckoned
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
 
+_NOT_WITHIN = "(?:(?<![A-Za-z0-9])|(?![A-Za-z0-9]))"
+"""Not between two letters or digits of ASCII, which always belong to one word (:func:`_joins`)."""
 _ALNUM = re.compile(r"[^\W_]+")
 _SPACES = str.maketrans(dict.fromkeys("\t\n\r\u00a0\u2009\u202f", " "))
 _ESCAPED = 6
@@ -63,16 +65,20 @@ class Restorer:
         """``ordinary``: texts of the request that were sent as they are. ``json``: the answer is a JSON text.
         ``hosts``: those to whose URLs originals may be restored. ``reckoned`` reads dates that are no surrogates.
         """
+        meanings = _meanings(originals)
         self._kept = kept = tuple(ordinary)
         self._reckoned = reckoned
-        seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)}
+        seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)} if meanings else set()
         self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(list)
         """By the first two characters, the longest first."""
-        for spelled, meaning in _meanings(originals).items():
+        for spelled, meaning in meanings.items():
             self._spelled[spelled[:2]].append((spelled, None if _occurs(spelled, kept, seen) else meaning))
         for alike in self._spelled.values():
             alike.sort(key=lambda entry: -len(entry[0]))
-        self._first = frozenset(spelled[0] for spelled in self._spelled) | (FIRST if reckoned else frozenset())
+        begun = {spelled[0] for spelled in self._spelled} | (FIRST if reckoned else frozenset())
+        first = "".join(re.escape(char) for char in sorted(begun))
+        self._begins = re.compile(f"[{first}]") if first else None
+        self._starts = re.compile(f"{_NOT_WITHIN}[{first}]") if first else None
         self._hosts = frozenset(host.casefold() for host in hosts)
         self._place = Place(True if json else None)
         self._text = ""
@@ -99,16 +105,22 @@ class Restorer:
 
     def _advance(self, final: bool) -> list[Run]:
         text, out, position, plain, placed = self._text, [], 0, 0, 0
-        first, place = self._first, self._place
+        begins, place = self._starts, self._place
+        if "\\" in text or "\\" in self._tail:  # what looks like a letter may be the end of an escape
+            begins = self._begins
+        if begins is None:
+            self._text = ""
+            return [Run(text, text)] if text else []
         while position < len(text):
-            char = text[position]
-            if char not in first:
-                position += 1
-                continue
+            found = begins.search(text, position)
+            if found is None:
+                position = len(text)
+                break
+            position, char = found.start(), found.group()
             before = text[max(0, position - _ESCAPED) : position]
             before = (self._tail + before)[-_ESCAPED:] if len(before) < _ESCAPED else before
             joined = _joins(before, char)
-            if joined and "\\" not in before:  # else what looks like a letter may be the end of an escape
+            if joined and "\\" not in before:
                 position += 1
                 continue
             if placed < position:

@@ -162,18 +162,19 @@ class TextStream:
         self._tokenizer = tokenizer
         self._decoder = DecodeStream(skip_special_tokens=True)
         self._ids: list[int] = []
-        self._waiting: list[int] = []
+        self._seen = 0  # of these ids
         self._held = 0
         self._length = 0
 
     def feed(self, token: int) -> str:
         self._ids.append(token)
-        self._waiting.append(token)
-        if self._held >= _EAGER and len(self._waiting) < self._held:
+        fresh = len(self._ids) - self._seen
+        if self._held >= _EAGER and fresh < self._held:
             return ""
-        text = self._decoder.step(self._tokenizer, self._waiting) or ""
-        self._held = 0 if text else self._held + len(self._waiting)
-        self._waiting = []
+        asked = token if fresh == 1 else self._ids[self._seen :]  # a list of one takes twice the time
+        text = self._decoder.step(self._tokenizer, asked) or ""
+        self._seen += fresh
+        self._held = 0 if text else self._held + fresh
         self._length += len(text)
         return text
 

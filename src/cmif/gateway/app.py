@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 
 from starlette.applications import Starlette
@@ -294,7 +293,9 @@ async def _drain(exchange: Several) -> None:
 def _usage(exchange: Several) -> Usage:
     """The counts, and beside them what restoring did (an extension)."""
     tokens = sum(answer.completion_tokens for answer in exchange.answers)
-    return Usage(exchange.prompt_tokens, tokens, {"cmif": asdict(exchange.counts)})
+    counts = exchange.counts
+    told = {"restored": counts.restored, "withheld": counts.withheld, "ambiguous": counts.ambiguous}
+    return Usage(exchange.prompt_tokens, tokens, {"cmif": told})
 
 
 def _explanation(exchange: Several, watch: Stopwatch) -> dict[str, Any]:

@@ -74,13 +74,11 @@ class EngineExchange:
     def counts(self) -> Counts:
         return sum((answer.counts for answer in self.answers), Counts())
 
-    async def deltas(self) -> AsyncGenerator[Delta, None]:
+    def deltas(self) -> AsyncGenerator[Delta, None]:
         """Deltas of every choice as they come; raises the engine's error after stopping the others."""
-        if len(self.answers) == 1:
-            async with aclosing(self._one(0)) as only:
-                async for delta in only:
-                    yield delta
-            return
+        return self._one(0) if len(self.answers) == 1 else self._merged()
+
+    async def _merged(self) -> AsyncGenerator[Delta, None]:
         queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue(AHEAD)
         tasks = [asyncio.create_task(self._into(queue, i)) for i in range(len(self.answers))]
         try:

@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -43,7 +43,7 @@ class Note:
     error: str = ""
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value not in ("", 0))
+        return " ".join(f"{name}={value}" for name, value in vars(self).items() if value not in ("", 0))
 
 
 _NOTE: ContextVar[Note] = ContextVar("note")
@@ -69,7 +69,7 @@ class _Json(logging.Formatter):
             "logger": record.name,
         }
         if record.args and isinstance(record.args, tuple) and isinstance(record.args[0], Note):
-            line |= asdict(record.args[0])
+            line |= vars(record.args[0])
         else:
             line["message"] = _message(record)
         return json.dumps(line, separators=(",", ":"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -144,11 +144,20 @@ class Stopwatch:
     def __init__(self) -> None:
         self.steps_ms: dict[str, float] = {}
 
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self.steps_ms.setdefault(name, 0.0)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.steps_ms[name] += (time.perf_counter() - start) * 1e3
+    def __call__(self, name: str) -> _Step:
+        return _Step(self.steps_ms, name)
+
+
+class _Step:
+    """Adds the time between entering and leaving it; twice a token, hence no generator."""
+
+    def __init__(self, steps_ms: dict[str, float], name: str) -> None:
+        steps_ms.setdefault(name, 0.0)
+        self._steps_ms = steps_ms
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._steps_ms[self._name] += (time.perf_counter() - self._start) * 1e3

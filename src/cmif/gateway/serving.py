@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import secrets
@@ -93,6 +94,8 @@ def application(
     names = (config.name or bundle.manifest.name, *config.alias)
     made = Gateway(pipeline, upstream, around.tenants, ready, routes, label, admit, browsers, names)
     app = made.app()
+    gc.collect()
+    gc.freeze()  # lists and tables stay as long as the process: a collection that walks them stops every stream for it
     if around.page is None:
         return app, {}
     from cmif.gateway.ui.page import add_page

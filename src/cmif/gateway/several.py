@@ -36,13 +36,11 @@ class Several:
         """Tokens of all prompts that the engine got: what a log may hold, where one of them is the true one."""
         return sum(len(exchange.prepared.rows.index) for exchange in self.exchanges)
 
-    async def deltas(self) -> AsyncGenerator[Delta, None]:
+    def deltas(self) -> AsyncGenerator[Delta, None]:
         """Deltas of every choice as they come; raises the engine's error after stopping the others."""
-        if len(self.exchanges) == 1:
-            async with aclosing(self.exchanges[0].deltas()) as only:
-                async for delta in only:
-                    yield delta
-            return
+        return self.exchanges[0].deltas() if len(self.exchanges) == 1 else self._merged()
+
+    async def _merged(self) -> AsyncGenerator[Delta, None]:
         queue: asyncio.Queue[Delta | CmifError | None] = asyncio.Queue(AHEAD)
         first, tasks = 0, []
         for exchange in self.exchanges:

@@ -181,7 +181,7 @@ class Upstream:
             )
         return {name: value for name, value in told.items() if type(value) in (int, bool)}
 
-    async def answer(
+    def answer(
         self, prepared: Prepared, _request: Request, sampling: Sampling
     ) -> AsyncGenerator[TokenEvent | DoneEvent, None]:
         """:meth:`generate` for one answer to a prepared request."""
@@ -190,9 +190,7 @@ class Upstream:
         lengths = variants.lengths if variants else ()
         frame = Frame(self._model, prepared.rows, sampling, conversation.salt, lengths)
         answer = self.generate(frame, conversation.before, conversation.turn)
-        async with aclosing(kept(answer, variants) if variants else answer) as events:
-            async for event in events:
-                yield event
+        return kept(answer, variants) if variants else answer
 
     async def generate(
         self, frame: Frame, before: bytes | None, turn: bytes

@@ -99,11 +99,17 @@ class EventReader:
         self._seen = 0  # where the next search begins: what was searched is not searched again
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Events completed by ``chunk``. Raises :class:`WireError` on anything that is not one of ours."""
+        """Events completed by ``chunk``, plain token events that follow each other as one. Raises
+        :class:`WireError` on anything that is not one of ours."""
         self._pending += chunk
         events: list[Event] = []
         start = 0
         while (end := self._pending.find(b"\n\n", max(start, self._seen))) >= 0:
+            run = _RUN.match(self._pending, start)
+            if run is not None and run.end() - start <= _MAX_EVENT:
+                events.append(TokenEvent(tuple(map(int, _ID.findall(run.group())))))
+                start = run.end()
+                continue
             message = bytes(self._pending[start:end])
             if len(message) > _MAX_EVENT:
                 raise WireError("an event of the engine is too large")
@@ -117,14 +123,12 @@ class EventReader:
         return events
 
 
-_TOKENS = re.compile(rb'data: \{"ids":\[((?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*)\]\}')
+_ID = re.compile(rb"[0-9]+")
+_RUN = re.compile(rb'(?:data: \{"ids":\[(?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*+\]\}\n\n)++')
 """What nearly every event is, told apart in a fraction of the time that JSON takes."""
 
 
 def _decode(message: bytes) -> Event:
-    plain = _TOKENS.fullmatch(message)
-    if plain is not None:
-        return TokenEvent(tuple(map(int, plain[1].split(b","))))
     try:
         if not message.startswith(b"data: "):
             raise ValueError

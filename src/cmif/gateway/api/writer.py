@@ -46,7 +46,10 @@ def new_id(prefix: str) -> str:
     return f"{prefix}{uuid.uuid4().hex}"
 
 
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def sse(value: Any, event: str | None = None) -> str:
     """One server-sent event."""
-    data = f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    data = f"data: {_json(value)}\n\n"
     return f"event: {event}\n{data}" if event else data
