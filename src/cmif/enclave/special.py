@@ -83,12 +83,14 @@ class Special:
     def find(self, text: str) -> Iterator[tuple[int, int, Form]]:
         """``(start, end, form)`` of every member in ``text``, the longest first at each place, not overlapping; any
         case, words apart by white space (line ends too) or a hyphen, without a possessive's ending."""
-        tokens = [(m.start(), m.end(), _folded(m.group())) for m in _TOKEN.finditer(text)]
+        tokens = [(*m.span(), _folded(m.group())) for m in _TOKEN.finditer(text)]
         free = 0
         for i, (start, _, first) in enumerate(tokens):
             if i < free:
                 continue
-            most = max(self.longest.get(first, 0), self.longest.get(_POSSESSIVE.sub("", first), 0))
+            most = max(self.longest.get(first, 0), self.longest.get(first.removesuffix("'s"), 0))
+            if not most:
+                continue
             run = _run(text, tokens, i, most)
             for n in range(len(run), 0, -1):
                 whole = " ".join(run[:n])

@@ -158,7 +158,7 @@ async def test_rows_reach_vllm_as_the_tensor_they_are(vllm: FakeVllm, llama: Tin
         "frequency_penalty": 0.0, "presence_penalty": 0.0, "seed": 11,
     }  # fmt: skip
     *tokens, done = events
-    assert tokens == [TokenEvent((7,)), TokenEvent((8, 9)), TokenEvent((3,))]
+    assert tokens == [TokenEvent((7, 8, 9, 3))]
     assert isinstance(done, DoneEvent)
     assert (done.reason, done.prompt_tokens, done.completion_tokens) == ("length", 9, 4)
 
@@ -199,7 +199,7 @@ async def test_the_stop_token_is_dropped(vllm: FakeVllm, llama: Tiny) -> None:
     vllm.answer = [chunk([7]), chunk([8, 5], "stop"), END]
     _, events, _ = await post(vllm, encode(llama.frame([9], max_tokens=4, stop_ids=(5,))))
     *tokens, done = events
-    assert tokens == [TokenEvent((7,)), TokenEvent((8,))]
+    assert tokens == [TokenEvent((7, 8))]
     assert isinstance(done, DoneEvent)
     assert (done.reason, done.completion_tokens) == ("stop", 2)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,22 @@ def test_events_survive_any_chunking(sent: list[Event], size: int) -> None:
     stream = b"".join(map(encode_event, sent))
     reader = EventReader()
     got = [e for i in range(0, len(stream), size) for e in reader.feed(stream[i : i + size])]
-    assert got == sent
+    assert list(_apart(got)) == list(_apart(sent))
+
+
+def _apart(events: list[Event]) -> Iterator[Event]:
+    """Plain tokens one by one: how many come as one event is a matter of chunks."""
+    for event in events:
+        if isinstance(event, TokenEvent) and event.ids and not event.logprobs:
+            yield from (TokenEvent((i,), of=event.of) for i in event.ids)
+        else:
+            yield event
+
+
+def test_tokens_that_come_together_are_one_event() -> None:
+    sent: list[Event] = [TokenEvent((1, 2)), TokenEvent((3,)), DoneEvent("stop", 1, 3), TokenEvent((4,))]
+    stream = b"".join(map(encode_event, sent))
+    assert EventReader().feed(stream) == [TokenEvent((1, 2, 3)), *sent[2:]]
 
 
 @given(st.binary(max_size=80))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from cmif.enclave.detect.plain import lowered
+from cmif.enclave.detect.scan import around, figures, within
 from cmif.types import Kind, Span
 
 _MONTH = (
@@ -78,23 +79,26 @@ _SUM_BEFORE = re.compile(
 )
 
 
+_ANY_MONTH = re.compile(_MONTH)
 _MONTH_WORD = re.compile(rf"(?<![a-z]){_MONTH}(?![a-z])")
 
 
 def dates(text: str) -> Iterator[Span]:
     """DATE spans; they may overlap."""
     lower = lowered(text)
-    for pattern in (_IN_WORDS, _SPOKEN) if _MONTH_WORD.search(lower) else ():
-        for match in pattern.finditer(lower):
+    months = [match.span() for match in _ANY_MONTH.finditer(lower)] if _MONTH_WORD.search(lower) else []
+    for pattern in (_IN_WORDS, _SPOKEN):
+        for match in within(pattern, lower, around(months, 40, 100)):
             yield Span(*match.span(), Kind.DATE, "patterns")
-    for match in _MONTH_DAY.finditer(text):
+    numbers = figures(text)
+    for match in _MONTH_DAY.finditer(text) if "/" in text else ():
         if not _SUM_BEFORE.search(text, max(0, match.start() - 12), match.start()):
             yield Span(*match.span(1), Kind.DATE, "patterns")
-    for match in _IN_FIGURES.finditer(text):
+    for match in within(_IN_FIGURES, text, around(numbers, 0, 20)):
         first, second = int(match[1] or match[7]), int(match[3] or match[8])
         if 1 <= first <= 31 and 1 <= second <= 31 and min(first, second) <= 12:
             time = _TIME.match(text, match.end())
             yield Span(match.start(), time.end() if time else match.end(), Kind.DATE, "patterns")
     for pattern in (_COMPACT, _CALLED, _PARTIAL):
-        for match in pattern.finditer(text):
+        for match in within(pattern, text, around(numbers, 30, 20)):
             yield Span(*match.span(1), Kind.DATE, "patterns")

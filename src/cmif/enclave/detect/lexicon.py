@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cmif.enclave.detect.data import entries
+from cmif.enclave.detect.scan import around, figures, within
 from cmif.enclave.special import special
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
@@ -42,10 +43,10 @@ class WordList:
         self._first = frozenset(entry.split(" ")[0] for entry in self._entries if " " in entry)
 
     def __contains__(self, word: str) -> bool:
-        return any(form in self._entries for form in _forms(word.lower()))
+        return not self._entries.isdisjoint(_forms(word.lower()))
 
     def detect(self, text: str) -> list[Span]:
-        tokens = [(m.start(), m.end(), m.group().lower().replace("’", "'")) for m in _TOKEN.finditer(text)]
+        tokens = [(*m.span(), m.group().lower().replace("’", "'")) for m in _TOKEN.finditer(text)]
         spans: list[Span] = []
         skip = 0
         for i, (start, end, word) in enumerate(tokens):
@@ -69,7 +70,7 @@ class WordList:
     def _length(self, tokens: list[tuple[int, int, str]], i: int) -> int:
         """How many tokens from ``i`` are one entry, the longest; 0 for none."""
         word = tokens[i][2]
-        if any(form in self._first for form in _forms(word)):
+        if not self._first.isdisjoint(_forms(word)):
             following = [token for _, _, token in tokens[i : i + _LONGEST]]
             for n in range(len(following), 1, -1):
                 head = " ".join(following[: n - 1])
@@ -94,10 +95,12 @@ class SpecialCategories(WordList):
         super().__init__(listed | set(extra), name="special")
 
     def __contains__(self, word: str) -> bool:
-        return super().__contains__(word) or is_medical(word.lower()) or word.lower() in special().forms
+        lower = word.lower()
+        return super().__contains__(lower) or is_medical(lower) or lower in special().forms
 
     def detect(self, text: str) -> list[Span]:
-        ages = [match.span(match.lastindex or 0) for match in _AGE.finditer(text)]
+        aged = within(_AGE, text, around(figures(text), 25, 25))
+        ages = [match.span(match.lastindex or 0) for match in aged]
         typed = [(start, end) for start, end, _ in special().find(text)]
         inside = {i for start, end in typed for i in range(start, end)}
         words = [s for s in super().detect(text) if not (s.start in inside and s.end - 1 in inside)]
@@ -107,7 +110,7 @@ class SpecialCategories(WordList):
 def is_medical(word: str) -> bool:
     """Whether a lower-case word ends as only medical words do ("tonsillitis", "rosuvastatin")."""
     stem = word[:-1] if word.endswith("s") and not word.endswith(("ss", "is")) else word
-    return stem.endswith(_endings()) and len(stem) > 6 and stem not in entries("special/ordinary_endings.txt")
+    return len(stem) > 6 and stem.endswith(_endings()) and stem not in entries("special/ordinary_endings.txt")
 
 
 @lru_cache(maxsize=1)
@@ -126,8 +129,9 @@ def _key(entry: str) -> str:
 
 
 def _forms(word: str) -> tuple[str, ...]:
-    singular = _PLURAL.sub("", word)
-    forms = (word, singular, word[:-1]) if word.endswith("s") else (word,)
+    if not word.endswith("s"):
+        return (word,)
+    forms = (word, _PLURAL.sub("", word), word[:-1])
     return (*forms, word[:-3] + "y") if word.endswith("ies") else forms
 
 

@@ -16,6 +16,7 @@ from cmif.enclave.detect.code import examined
 from cmif.enclave.detect.kinds import kind_of
 from cmif.enclave.detect.lists import lists
 from cmif.enclave.detect.runs import Sentence, is_shouted, runs
+from cmif.enclave.detect.scan import around, caseless, places, within
 from cmif.enclave.detect.tokens import Token, Written, sentences
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
@@ -23,6 +24,7 @@ from cmif.types import Kind, Span
 _NAME = "names"
 _WORD = r"[^\W\d_][\w'’-]{1,30}"
 _INTRODUCED = re.compile(rf"(?i:\b(?:{cues.INTRODUCTION}))[ \t]{{0,3}}({_WORD}(?:[ ]{_WORD})?)")
+_SAID = ("name", "goes by", "introduce", "speaking with", "it's me,")  # one is in each of these
 _ABBREVIATION = re.compile(r"\(([A-Z]{2,8})s?\)")
 _TITLE_BEFORE = re.compile(r"(?<!\w)(?:Mrs?|Ms|Dr|Prof|Herr|Frau|Mme)\.? \Z")
 # "04 MAY  TFR": a month behind its day is no name.
@@ -348,7 +350,8 @@ def _goes_on(before: Token, token: Token) -> bool:
 def _introduced(text: str) -> Iterator[Span]:
     """ "my name is xu li", whatever the case and whether listed or not."""
     words = lists()
-    for match in _INTRODUCED.finditer(text):
+    said = [(at, at) for at in places(caseless(text), _SAID)]
+    for match in within(_INTRODUCED, text, around(said, 40, 120)):
         start, end = match.span(1)
         found = [word.lower() for word in match.group(1).split(" ")]
         if len(found) == 2 and (

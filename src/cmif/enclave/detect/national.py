@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from cmif.enclave.detect.scan import within
 from cmif.types import Kind, Span
 
 # Form, and the modules of stdnum of which one must accept it; none where the form alone decides. Upper case.
@@ -55,14 +56,14 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 _RULES = tuple((re.compile(rf"(?<![\w.-])(?:{form})(?![\w]|[-/]\d)"), modules) for form, modules in _FORMS)
 _ANY = re.compile(r"\d(?:[ ./+-]?[A-Z]?\d){3}")  # every form above has this
+_RUN = re.compile(r"[\dA-Z ./+-]{8,}")  # and consists of these, at least as many
 
 
 def national(text: str) -> Iterator[Span]:
     """NATIONAL_ID spans; they may overlap."""
-    if not _ANY.search(text):
-        return
-    for pattern, modules in _RULES:
-        for match in pattern.finditer(text):
+    runs = [(m.start(), m.end() + 2) for m in _RUN.finditer(text) if _ANY.search(text, *m.span())]
+    for pattern, modules in _RULES if runs else ():
+        for match in within(pattern, text, runs):  # two characters more for what must not follow
             if not modules or is_valid(match.group(), modules):
                 yield Span(*match.span(), Kind.NATIONAL_ID, "patterns")
 

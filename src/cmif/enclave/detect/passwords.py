@@ -6,9 +6,11 @@ A span covers the value and leaves the label, so that the engine still sees what
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from cmif.enclave.detect.data import entries
+from cmif.enclave.detect.scan import around, caseless, figures, places, starting, within
 from cmif.enclave.words import is_stopword
 
 _LONGEST = 4096  # characters of a value
@@ -120,36 +122,49 @@ _CALL = re.compile(r"(?:await )?[A-Za-z_][A-Za-z_.]{1,60}[(\[]|[A-Za-z_]{1,40}(?
 _SYMBOL = re.compile(r"[!@#$%^&*+=?~|\\_]")
 
 
-# One of these is in every label above: a text without any is read no further.
-_STEMS = (
-    "pass", "secret", "token", "key", "cred", "pin", "otp", "cv", "pw", "cookie", "authorization", "session",
-    "connection", "phrase", "mnemonic", "memorable", "answer", "code", "tan",
-    "kennwort", "wachtwoord", "contraseña", "senha", "hasło",
-    "пароль", "パスワード", "密码", "2fa", "mfa", "log", "sign", "user", "sql", "redis", "mongo", "ldap", "cid", "curl",
+# What labels begin with, in lower case: of settings, in sentences, and the programs that take a password.
+_KEYS = (
+    "pass", "kennwort", "wachtwoord", "contrase", "mot de", "mot_de", "senha", "hasł", "пар", "パスワード", "密码",
+    "secret", "token", "api", "access", "private", "auth", "account", "encryption", "signing", "master", "license",
+    "credential", "client", "connection", "session", "seed", "recovery", "mnemonic", "pw", "pin", "otp", "cv", "cookie",
 )  # fmt: skip
+_WORDS_FOR_IT = (
+    "pass", "pw", "pin", "cv", "security code", "otp", "secret", "memorable word", "security answer", "one-time code",
+    "verification code", "access code", "login code", "api key", "token", "seed phrase", "recovery phrase",
+)  # fmt: skip
+_CLIENTS = ("mysql", "sshpass", "docker login", "redis-cli", "mongo", "ldapsearch")
 
 
 def announced(text: str) -> Iterator[tuple[int, int]]:
     """``(start, end)`` of every value that a label calls a secret; they may overlap."""
-    lower = text.lower()
-    if not any(stem in lower for stem in _STEMS):
-        return
-    yield from _settings(text)
-    for rule in (_FLAG, _CURL, _CLIENT, _NETRC, _COLUMN):
-        for match in rule.finditer(text):
-            heading = rule is _COLUMN and match[1].isalpha() and match[1].isupper()
-            if not heading and not _PLACEHOLDER.match(match[1]):
-                yield match.span(1)
-    yield from _said(text)
-    for match in _CODE.finditer(text):
+    lower = caseless(text)
+    keys = places(lower, _KEYS)
+    yield from _settings(text, keys)
+    commands = (
+        starting(_FLAG, text, places(text, ("-",))),
+        starting(_CURL, text, places(text, ("-u", "--user"))),
+        starting(_CLIENT, text, places(text, _CLIENTS)),
+        starting(_NETRC, text, places(text, ("machine ",))),
+    )
+    for match in chain.from_iterable(commands):
+        if not _PLACEHOLDER.match(match[1]):
+            yield match.span(1)
+    for match in within(_COLUMN, text, around([(at, at) for at in keys], 45, 800)):
+        heading = match[1].isalpha() and match[1].isupper()
+        if not heading and not _PLACEHOLDER.match(match[1]):
+            yield match.span(1)
+    yield from _said(text, lower)
+    for match in within(_CODE, text, around(figures(text), 60, 30)):
         yield match.span(match.lastindex or 0)
 
 
-def _settings(text: str) -> Iterator[tuple[int, int]]:
+def _settings(text: str, keys: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Values of settings whose key is one of a secret: quoted ones whole, others up to a space or separator."""
     for rule in (_SETTING, _BLOCK):
         position = 0
-        while match := rule.search(text, position):
+        for at in keys:
+            if at < position or not (match := rule.match(text, at)):
+                continue
             start, end, quoted, rest = _value(text, match.end())
             position = max(end, match.end())
             value = text[start:end]
@@ -206,9 +221,10 @@ def _is_no_value(key: str, rest: str, value: str, quoted: bool) -> bool:
     return bool(_CALL.match(value)) or value.lower().endswith((key + rest).lower())
 
 
-def _said(text: str) -> Iterator[tuple[int, int]]:
+def _said(text: str, lower: str) -> Iterator[tuple[int, int]]:
     """ "my password is dragon", quoted or not; "use dragon7 as the password"."""
-    for match in _SAID.finditer(text):
+    words = places(lower, _WORDS_FOR_IT)
+    for match in starting(_SAID, text, words):
         group = match.lastindex or 0
         if group < 7:
             yield match.span(group)
@@ -220,13 +236,17 @@ def _said(text: str) -> Iterator[tuple[int, int]]:
         plain = is_stopword(word) or _PREDICATES.match(word) or _PLACEHOLDER.match(word)
         if end - start >= 3 and not plain and (sure or _is_odd(word)):
             yield start, end
-    for match in _PHRASE.finditer(text):
+    for match in starting(_PHRASE, text, places(lower, ("passphrase", "seed", "recovery", "secret", "mnemonic"))):
         yield match.span(1)
-    for rule, group in ((_UNLINKED, 1), (_AS, 1), (_PAIR, 2)):
-        for match in rule.finditer(text):
-            start, end = _trim(text, *match.span(group))
-            if end - start >= 4 and _is_odd(text[start:end]):
-                yield start, end
+    found = (
+        starting(_UNLINKED, text, words),
+        within(_AS, text, around([(at, at) for at in words], 190, 40)),
+        starting(_PAIR, text, places(lower, ("cred", "log", "sign", "user"))),
+    )
+    for match in chain.from_iterable(found):
+        start, end = _trim(text, *match.span(match.lastindex or 0))
+        if end - start >= 4 and _is_odd(text[start:end]):
+            yield start, end
 
 
 def _is_odd(word: str) -> bool:

@@ -17,6 +17,7 @@ from cmif.enclave.detect.national import national
 from cmif.enclave.detect.phones import numbers
 from cmif.enclave.detect.plain import plain, spaced
 from cmif.enclave.detect.records import records
+from cmif.enclave.detect.scan import around, caseless, figures, within
 from cmif.enclave.detect.streets import streets
 from cmif.types import Kind, Span
 
@@ -31,6 +32,7 @@ _EMAIL = re.compile(
 _URL = re.compile(
     r"(?i:(?<![a-z0-9_])(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.|mailto:|tel:)[^\s<>\"`{}|\\^]{1,2048})"
 )
+_URL_BEGINS = ("://", "www", "mailto:", "tel:")
 _URL_TAIL = ".,;:!?)]}'’”*_"
 _DOMAIN = re.compile(
     r"(?i:(?<![\w./-])(?<![\w.+%'-]@)(?:[a-z0-9-]{1,63}\.){1,6}(?:com|org|net|edu|gov|mil|int|info|biz|io|ai|"
@@ -41,6 +43,7 @@ _DOMAIN = re.compile(
     r"health|hospital|law|example|local|internal|corp|lan|test)(?![\w-]|\.[a-z])(?:[:/][^\s<>\"`{}|"
     r"\\^]{0,2048})?)"
 )
+_POINT = re.compile(r"\.[^\W\d_]")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/(?:3[0-2]|[12]?\d)(?!\d))?(?!\w|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
 _MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
@@ -96,17 +99,19 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _net(whole: str, text: str) -> Iterator[Span]:
     """A URL may hold letters of any script (``whole``); nothing else touches one that is written without spaces."""
-    if "@" in text or "at" in text.lower():
+    lower = caseless(text)
+    if "@" in text or "at)" in lower or "at]" in lower:
         for match in _EMAIL.finditer(text):
             yield Span(*match.span(), Kind.EMAIL, NAME)
-    for pattern, read in ((_URL, whole), (_DOMAIN, text)):
-        for match in pattern.finditer(read):
+    urls = _URL.finditer(whole) if any(begin in caseless(whole) for begin in _URL_BEGINS) else ()
+    for read, found in ((whole, urls), (text, _DOMAIN.finditer(text) if _POINT.search(text) else ())):
+        for match in found:
             start, end = match.span()
             while end > start and read[end - 1] in _URL_TAIL:
                 end -= 1
             if end - start > 4:
                 yield Span(start, end, Kind.URL, NAME)
-    for match in _IPV4.finditer(text):
+    for match in _IPV4.finditer(text) if text.count(".") > 2 else ():
         address = match.group().partition("/")[0]
         if all(int(part) < 256 for part in address.split(".")) and not _is_anybodys(match.group()):
             yield Span(*match.span(), Kind.IP, NAME)
@@ -114,7 +119,7 @@ def _net(whole: str, text: str) -> Iterator[Span]:
         for match in _IPV6.finditer(text):
             if _is_ipv6(match.group()) and not _is_anybodys(match.group()):
                 yield Span(*match.span(), Kind.IP, NAME)
-    for match in _MAC.finditer(text):
+    for match in _MAC.finditer(text) if max(text.count(":"), text.count("-")) > 4 else ():
         yield Span(*match.span(), Kind.ID, NAME)
 
 
@@ -149,10 +154,11 @@ def _is_ipv6(written: str) -> bool:
 
 
 def _accounts(text: str) -> Iterator[Span]:
-    for match in _CARD.finditer(text):
+    numbers = figures(text)
+    for match in within(_CARD, text, around(numbers, 0, 60)):
         if checksums.card(match.group()):
             yield Span(*match.span(), Kind.CARD, NAME)
-    for match in _IBAN_START.finditer(text):
+    for match in within(_IBAN_START, text, around(numbers, 2, 4)):
         length = checksums.iban_length(match.group()[:2].upper())
         end, count = match.end(), 4
         while length and count < length and (following := _GROUP.match(text, end)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cmif.enclave.detect.scan import around, figures, within
 from cmif.types import Kind, Span
 
 _REGIONS = ("US", "GB", "DE", "FR", "ES", "IT")
@@ -37,7 +38,7 @@ _LAYOUT = re.compile(r"[-()/–.+x#]")
 
 def numbers(text: str) -> Iterator[Span]:
     """PHONE or ID spans of every run of seven digits or more that is no decimal, amount or span of years."""
-    for match in _RUN.finditer(text):
+    for match in within(_RUN, text, around(figures(text), 4, 160)):
         written = match.group()
         digits = re.sub(r"\D", "", written)
         if len(digits) < _LEAST or _DECIMAL.fullmatch(written) or _YEARS.fullmatch(written):

@@ -22,6 +22,7 @@ _TABLE = {
         zero + i: chr(0x30 + i) for zero in (0x0660, 0x06F0, 0x0966) for i in range(10)
     },  # Arabic and Devanagari digits
 }
+_TYPED = re.compile(f"[{''.join(map(chr, _TABLE))}]")
 # Drawn as nothing: soft hyphen, grapheme joiner, zero-width and direction marks, byte-order mark, variation
 # selectors, tags.
 _HIDDEN = (
@@ -74,7 +75,7 @@ def plain(text: str) -> str:
 
     Word processors put non-breaking spaces and hyphens into phone numbers and IBANs; patterns need not know.
     """
-    return text if text.isascii() else text.translate(_TABLE)
+    return text if text.isascii() else _TYPED.sub(lambda match: _TABLE[ord(match.group())], text)
 
 
 def lowered(text: str) -> str:

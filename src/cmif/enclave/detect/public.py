@@ -16,11 +16,13 @@ sentence without any tie, is taken for the public one. The policy key `public = 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cmif.enclave.detect.public_names import JUDGED, NAMES, category_of, is_judged, spelling
 from cmif.enclave.detect.questions import Question, is_asked_about, is_in_title, question_of
+from cmif.enclave.detect.scan import around, figures, within
 from cmif.enclave.detect.ties import is_tied, making_private
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
@@ -47,6 +49,8 @@ _SERIES = re.compile(
     r"|ATC [A-Z]\d\d[A-Z]{2}\d\d|(?:doi:|DOI:? )10\.\d{4,9}/[\w./()-]{1,60})(?!\w)"
 )
 
+_CITED = re.compile(r"\d(?: [A-Z]|\] )")  # what stands in each
+
 
 @dataclass(frozen=True, slots=True)
 class KeptPublic:
@@ -60,16 +64,17 @@ class KeptPublic:
 
 def judge(text: str, spans: Sequence[Span]) -> tuple[tuple[Span, ...], tuple[KeptPublic, ...]]:
     """``spans`` (disjoint, sorted) without those that are public and tied to nobody, and these with the reason."""
-    cites = [match.span() for match in _CITE.finditer(text)] if " v" in text or "." in text else []
-    cites += [match.span() for match in _SERIES.finditer(text)]
+    cites = [match.span() for match in _CITE.finditer(text)] if _CITED.search(text) else []
+    cites += [match.span() for match in within(_SERIES, text, around(figures(text), 30, 90))]
     reasons = ["cite" if _is_cited(s, cites) else category_of(text, s) for s in spans]
     if any(s.kind is Kind.DATE and reason is None for s, reason in zip(spans, reasons, strict=True)):
         # All dates are moved or none, else intervals are not kept.
         reasons = [None if reason == "history" else reason for reason in reasons]
     questions: dict[tuple[int, int], Question | None] = {}
+    borders = [match.span() for match in _BOUNDARY.finditer(text)] if spans else []
     bounds: list[tuple[int, int]] = []
     for span, reason in zip(spans, reasons, strict=True):
-        bounds.append(_sentence(text, span.start) if is_judged(span) or reason else (0, 0))
+        bounds.append(_sentence(text, borders, span.start) if is_judged(span) or reason else (0, 0))
     protected: set[str] = set()
     kept: list[str | None] = []
     sentences = making_private(text, spans, reasons)
@@ -118,10 +123,16 @@ def _names(text: str, span: Span) -> Iterator[str]:
         yield from (part for part in name.split(" ") if len(part) > 2 and not is_stopword(part))
 
 
-def _sentence(text: str, at: int) -> tuple[int, int]:
-    """The sentence or line around ``at``, looked for within 600 characters on either side."""
-    start = max(0, at - 600)
-    for match in _BOUNDARY.finditer(text, start, at):
-        start = match.end()
-    following = _BOUNDARY.search(text, at, min(len(text), at + 600))
-    return start, following.start() + 1 if following else min(len(text), at + 600)
+def _sentence(text: str, borders: Sequence[tuple[int, int]], at: int) -> tuple[int, int]:
+    """The sentence or line around ``at``, looked for within 600 characters on either side. ``borders``: where
+    sentences and lines of the whole text end.
+    """
+    first, last = max(0, at - 600), min(len(text), at + 600)
+    i = bisect_right(borders, at, key=_end)
+    start = max(first, borders[i - 1][1]) if i else first
+    end = next((border[0] + 1 for border in borders[i : i + 2] if border[0] >= at and border[1] <= last), last)
+    return start, end
+
+
+def _end(border: tuple[int, int]) -> int:
+    return border[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cmif.enclave.detect.scan import around, caseless, figures, places, starting, within
 from cmif.types import Kind, Span
 
 _LABEL = (
@@ -24,6 +25,17 @@ _LABEL = (
     r"cert(?:ificate)?|"
     r"aktenzeichen|kundennummer|rechnungsnummer|versicherungsnummer|steuernummer|dossier|n° de client"
 )
+_LABELS = (
+    "m.r", "mr.", "mrn", "medic", "hospital", "record", "chart", "patient", "encounter", "visit", "specimen", "sample",
+    "prescription", "rx", "nhs", "insurance", "member", "subscriber", "group", "policy", "claim", "acc", "a/c",
+    "customer", "client", "user", "sort code", "routing", "aba", "swift", "bic", "iban", "invoice", "order",
+    "purchase", "po", "transaction", "transfer", "payment", "ref", "booking", "reservation", "confirmation", "ticket",
+    "tracking", "shipment", "case", "docket", "matter", "file", "dossier", "contract", "agreement", "loan", "mortgage",
+    "pass", "driv", "licen", "plate", "permit", "visa", "registration", "vehicle", "vin", "chassis", "serial", "device",
+    "imei", "asset", "badge", "emp", "staff", "personnel", "student", "payroll", "tax", "vat", "ein", "tin",
+    "itin", "ssn", "social", "national", "ident", "id", "cert", "aktenzeichen", "kundennummer", "rechnungsnummer",
+    "versicherungsnummer", "steuernummer", "n° de",
+)  # fmt: skip
 _NUMBER_WORD = r"(?:id|number|numbers|no|num|nr|nbr|code|reference|ref|card|plate|identifier|#|№|n°)"
 _LABELLED = re.compile(
     rf"(?i:(?<![\w/-])(?:{_LABEL})(?P<word>(?:[ _-]{{0,2}}{_NUMBER_WORD}\.?){{0,3}})[ \t]{{0,3}}"
@@ -56,7 +68,8 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 def records(text: str) -> Iterator[Span]:
     """ID spans, NATIONAL_ID where the label says so; labels stay outside."""
-    for match in _LABELLED.finditer(text):
+    lower, numbers = caseless(text), figures(text)
+    for match in starting(_LABELLED, text, places(lower, _LABELS)) if numbers else ():
         value = match["value"]
         digits = sum(char.isdigit() for char in value)
         explicit = (
@@ -65,7 +78,7 @@ def records(text: str) -> Iterator[Span]:
         if digits >= (2 if explicit else 4) and not (_YEAR.fullmatch(value) and not explicit):
             kind = Kind.NATIONAL_ID if _NATIONAL.match(match.group()) else Kind.ID
             yield Span(match.start("value"), match.end("value"), kind, "patterns")
-    for match in _CODE.finditer(text):
+    for match in within(_CODE, text, around(numbers, 300, 300)):
         code = match.group()
         digits = sum(char.isdigit() for char in code)
         if (
@@ -76,8 +89,10 @@ def records(text: str) -> Iterator[Span]:
             and not _FORMULA.fullmatch(code)
         ):
             yield Span(*match.span(), Kind.ID, "patterns")
-    for match in (*_UUID.finditer(text), *_PLATE.finditer(text)):
+    for match in _UUID.finditer(text) if text.count("-") > 3 else ():
         yield Span(*match.span(), Kind.ID, "patterns")
-    for match in _HANDLE.finditer(text):
+    for match in within(_PLATE, text, around(numbers, 10, 10)):
+        yield Span(*match.span(), Kind.ID, "patterns")
+    for match in _HANDLE.finditer(text) if "@" in text else ():
         if match.start() and text[match.start() - 1] != "\n":
             yield Span(*match.span(), Kind.ID, "patterns")

@@ -11,6 +11,7 @@ from collections import Counter
 
 from cmif.enclave.detect.passwords import announced
 from cmif.enclave.detect.plain import plain
+from cmif.enclave.detect.scan import caseless, places, starting
 from cmif.types import Kind, Span
 
 _NAME = "secrets"
@@ -59,8 +60,9 @@ class Secrets:
         text = plain(text)
         found = [match.span() for match in _VENDORS.finditer(text)]
         found += _private_keys(text)
-        found += [match.span(1) for match in _BEARER.finditer(text) if _is_token(match[1])]
-        found += [match.span() for match in _CONNECTION.finditer(text)]
+        words = places(caseless(text), ("bearer", "basic", "token", "apikey"))
+        found += [match.span(1) for match in starting(_BEARER, text, words) if _is_token(match[1])]
+        found += [match.span() for match in _CONNECTION.finditer(text)] if "://" in text else []
         found += announced(text)
         found += [match.span() for match in _HIGH.finditer(text) if is_high_entropy(match.group())]
         return [Span(start, end, Kind.SECRET, _NAME) for start, end in found if start < end]

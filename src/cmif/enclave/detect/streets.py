@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cmif.enclave.detect.data import entries
+from cmif.enclave.detect.scan import around, caseless, figures, places, starting, within
 from cmif.enclave.words import is_stopword
 from cmif.types import Kind, Span
 
@@ -28,22 +29,32 @@ _MEASURE = (
     r"(?i:mg|mcg|ml|kg|cm|mm|tablets?|units?|doses?|times|percent|minutes?|hours?|days?|weeks?|months?|years?|"
     r"dollars?|euros?|pounds?|patients?|people)"
 )
+# 12 Acacia Avenue, 1600 N. Main St Apt 4B
+_STREET = re.compile(
+    rf"(?<![\w.,/-])\d{{1,6}}[A-Za-z]?(?:[/-]\d{{1,4}})?,? (?!{_MEASURE}\b)(?:{_WORD} ){{1,5}}"
+    rf"(?i:{_SUFFIX})\b\.?(?! [a-z]+ing\b)"
+)
+# Friedhofstrasse 33, Puruntie 82, Nybyvägen 65
+_ENDING = re.compile(
+    r"(?<!\w)[^\W\d_][\w-]{1,40}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|tie|katu|"
+    r"polku|vägen|gatan|"
+    r"väg|veien|gata|vej|gade|straat|laan|plein|utca|tér|út|körút|ulica) ?\d{1,5}[a-zA-Z]?(?!\w)"
+)
+# 38 Rue de Virton, Via Roma 12, Avenida de la Paz 9, ul. Polna 5
+_WAY = re.compile(
+    rf"(?<!\w)(?:\d{{1,5}},? )?(?i:rue|via|viale|piazza|corso|calle|avenida|paseo|plaza|rua|praça|"
+    rf"largo|boulevard|chemin|"
+    rf"quai|impasse|ulica|ul\.|os\.|al\.|strada|calea|trg|rruga) (?:(?:de|du|des|della|delle|dei|del|"
+    rf"la|las|los|le|do|da|dos|das|di|d['’]|l['’]) ?){{0,3}}"
+    rf"[A-ZÀ-Þ]{_REST}(?: [A-ZÀ-Þ]{_REST}){{0,3}}(?:,? \d{{1,5}}[a-zA-Z]?(?!\w))?"
+)
+_WAYS = (
+    "rue ", "via", "piazza ", "corso ", "calle ", "avenida ", "paseo ", "plaza ", "rua ", "pra", "largo ", "boulevard ",
+    "chemin ", "quai ", "impasse ", "ulica ", "ul. ", "os. ", "al. ", "strada ", "calea ", "trg ", "rruga ",
+)  # fmt: skip
 _RULES = tuple(
     re.compile(form)
     for form in (
-        # 12 Acacia Avenue, 1600 N. Main St Apt 4B
-        rf"(?<![\w.,/-])\d{{1,6}}[A-Za-z]?(?:[/-]\d{{1,4}})?,? (?!{_MEASURE}\b)(?:{_WORD} ){{1,5}}"
-        rf"(?i:{_SUFFIX})\b\.?(?! [a-z]+ing\b)",
-        # Friedhofstrasse 33, Puruntie 82, Nybyvägen 65
-        r"(?<!\w)[^\W\d_][\w-]{1,40}(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|tie|katu|"
-        r"polku|vägen|gatan|"
-        r"väg|veien|gata|vej|gade|straat|laan|plein|utca|tér|út|körút|ulica) ?\d{1,5}[a-zA-Z]?(?!\w)",
-        # 38 Rue de Virton, Via Roma 12, Avenida de la Paz 9, ul. Polna 5
-        rf"(?<!\w)(?:\d{{1,5}},? )?(?i:rue|via|viale|piazza|corso|calle|avenida|paseo|plaza|rua|praça|"
-        rf"largo|boulevard|chemin|"
-        rf"quai|impasse|ulica|ul\.|os\.|al\.|strada|calea|trg|rruga) (?:(?:de|du|des|della|delle|dei|del|"
-        rf"la|las|los|le|do|da|dos|das|di|d['’]|l['’]) ?){{0,3}}"
-        rf"[A-ZÀ-Þ]{_REST}(?: [A-ZÀ-Þ]{_REST}){{0,3}}(?:,? \d{{1,5}}[a-zA-Z]?(?!\w))?",
         # Apt. 864, Suite 510, Flat 3b
         r"(?<!\w)(?i:apt|apartment|suite|ste|unit|flat|room|rm|p\.? ?o\.? ?box|box|psc|postfach|bldg|"
         r"building|floor|fl)\.? ?#? ?\d{1,6}[A-Za-z]?(?!\w)",
@@ -62,6 +73,7 @@ _LABELLED = re.compile(
     r"(?i:\b(?:zip|zipcode|zip code|post ?code|postal code|plz|cap|cp|code postal)\b[ ]?(?:is|was|:|"
     r"=)?[ ]{0,2})([A-Z0-9][A-Z0-9 -]{1,8}[A-Z0-9])(?!\w)"
 )
+_POSTCODE_LABELS = ("zip", "post", "plz", "cap", "cp", "code p")
 # Berlin 10115, Bjert 6091, Annerstad 340 12
 _AFTER_PLACE = re.compile(
     r"(?<!\w)([^\W\d_][\w'’-]{1,30}),?[ ](\d{5}|\d{3}[ ]\d{2}|\d{4})(?!\w|[.,:/-]\d|[ ]\d)"
@@ -76,6 +88,10 @@ _CUED = re.compile(
     r"((?:(?:\d[\w/-]{0,7}|[A-ZÀ-ÞΆ-Ϋ][\w'’.-]{0,30}|d[eiou]l?|la|las|los|of|and|the|corner|u\.|ul\.|str|"
     r"trg|rue|via|nad|na)"
     r"[ \n,.]{1,3}){0,14}(?:\d[\w/-]{0,7}|[A-ZÀ-ÞΆ-Ϋ][\w'’-]{0,30}))"
+)
+_CUES = (
+    "liv", "resid", "locat", "situat", "meet me", "address", "office", "deliver", "return", "ship", "sen", "arrived",
+    "taxi", "bus stop", "stop", "you off", "entrance", "corner", "north side", "south side", "east side", "west side",
 )
 _SHOUTED = 6
 """Letters of a town in capitals; shorter words in capitals name a series."""
@@ -144,26 +160,33 @@ def streets(text: str) -> Iterator[Span]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
-    for match in _RULES[0].finditer(text):
+    lower, numbers = caseless(text), figures(text)
+    ways = [(at, at) for at in places(lower, _WAYS)]
+    for match in within(_WAY, text, around(ways, 8, 200)):
+        yield match.span()
+    if not numbers:
+        return
+    for match in within(_STREET, text, around(numbers, 0, 300)):
         if _is_street(match.group()):
             yield match.span()
-    for match in _RULES[1].finditer(text):
+    near = around(numbers, 60, 20)
+    for match in within(_ENDING, text, near):
         if not _is_word(re.split(r"[\W\d]", match.group(), maxsplit=1)[0]):  # "Spring 2024", "during 1971"
             yield match.span()
-    for rule in _RULES[2:]:
-        for match in rule.finditer(text):
+    for rule in _RULES:
+        for match in within(rule, text, near):
             yield match.span()
-    for match in _LABELLED.finditer(text):
+    for match in starting(_LABELLED, text, places(lower, _POSTCODE_LABELS)):
         if any(char.isdigit() for char in match[1]):
             yield match.span(1)
-    for match in _AFTER_PLACE.finditer(text):
+    for match in within(_AFTER_PLACE, text, near):
         word, number = match.groups()
         year = len(number) == 4 and number.startswith(("18", "19", "20"))
         unusual = word.lower() not in entries("common_words.txt") and not is_stopword(word)
         series = word.isupper() and len(word) < _SHOUTED  # "ISO 27001", "RTX 4090"
         if unusual and not (year or series) and (word[0].isupper() or len(number) != 4):
             yield match.span(2)
-    for match in _CUED.finditer(text):
+    for match in starting(_CUED, text, places(lower, _CUES)):
         named = any(char.isdigit() for char in match[1]) and not _CODES.fullmatch(match[1])
         if named and not _NOT_A_PLACE.search(match[1]):
             yield match.span(1)

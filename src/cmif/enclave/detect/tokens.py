@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 # A word: letters with inner apostrophes, hyphens and points ("O'Brien", "Smith-Jones", "U.S.", "J."). Not part of a
 # longer run of word characters, so identifiers such as B12 or snake_case are none. Every repeat is possessive.
 _TOKEN = re.compile(r"(?<![\w@#$\\])[^\W\d_]+(?:['’-][^\W\d_]+)*+(?:\.[^\W\d_](?![^\W_]))*+(?![\w@])")
-_POSSESSIVE = re.compile(r"['’][sS]\Z")
+_POSSESSIVE = ("'s", "’s", "'S", "’S")
 _CLOSE = re.compile(r"[ \t\u00a0]{0,3}\Z")
 _SENTENCE_END = re.compile(r"[.!?:;…][\"'”’)\]]*\s|[\n\r\t|>•*=]|[\"“‘(\[{]\Z|\s[-–—]\s")
 _ABBREVIATED = frozenset(
@@ -48,8 +48,7 @@ class Written(Enum):
     UPPER = "upper"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """``text`` is at ``start:end``, a possessive 's not included.
 
     ``starts``: first of a sentence or line. ``follows_closely``: only spaces (or an initial's point, or a
@@ -78,16 +77,20 @@ def sentences(text: str) -> Iterator[list[Token]]:
     previous: Token | None = None
     for match in _TOKEN.finditer(text):
         start, end = match.span()
-        possessive = _POSSESSIVE.search(match.group())
-        end -= 2 if possessive else 0
-        word = text[start:end]
+        word = match.group()
+        possessive = word.endswith(_POSSESSIVE)
+        if possessive:
+            word, end = word[:-2], end - 2
         gap = (
             text[previous.end if previous else 0 : start]
             if previous is None or start - previous.end < 200
             else "\n"
         )
-        begins = previous is None or _ends_sentence(previous, gap)
-        close = previous is not None and not begins and _is_close(previous, gap)
+        if previous is not None and gap == " ":  # as nearly always
+            begins, close = False, True
+        else:
+            begins = previous is None or _ends_sentence(previous, gap)
+            close = previous is not None and not begins and _is_close(previous, gap)
         token = Token(
             word,
             word.lower(),
@@ -97,7 +100,7 @@ def sentences(text: str) -> Iterator[list[Token]]:
             begins,
             close,
             text[end : end + 1] == ".",
-            bool(possessive),
+            possessive,
         )
         if begins and sentence:
             yield sentence
