@@ -42,7 +42,7 @@ def release(
     engine_spki: Annotated[
         list[str] | None,
         typer.Option(
-            help="SHA-256 (hex) of an engine's TLS public key; repeatable. Without, only gateways of an --engine-policy serve."
+            help="SHA-256 (hex) of an engine's TLS public key; repeatable. None: for gateways with an --engine-policy."
         ),
     ] = None,
     deny: Annotated[Path | None, typer.Option(help="Deny-list: one revoked identity a line.")] = None,
