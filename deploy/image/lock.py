@@ -1,6 +1,7 @@
 """Write requirements.txt: every wheel of the image with its version and hash.
 
-`python deploy/image/lock.py`, then review it.
+`python deploy/image/lock.py [REQUIREMENT...]`, then review it. A requirement is what an image needs beyond the
+gateway's own, as `dcap-qvl` for an engine in an Intel TEE.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def main() -> None:
                 sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
                 "--only-binary", ":all:",
                 "--python-version", "3.13", *(word for name in PLATFORMS for word in ("--platform", name)),
-                "--target", folder, "--report", str(report), "-c", str(SOURCE / "constraints.txt"), *wanted,
+                "--target", folder, "--report", str(report), "-c", str(SOURCE / "constraints.txt"),
+                *wanted, *sys.argv[1:],
             ],
             check=True,
         )  # fmt: skip

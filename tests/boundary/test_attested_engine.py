@@ -149,14 +149,18 @@ def asked_closed(url: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("said", "more"),
     [
-        ("--engine", "http://127.0.0.1:1", "--engine-policy", "missing.toml"),
-        ("--engine", "https://127.0.0.1:1", "--allow-simulated"),
-        ("--engine", "https://127.0.0.1:1", "--engine-policy", "p", "--engine-ca", "c"),
-        ("--engine", "https://127.0.0.1:1", "--engine-policy", "p", "--upstream", "text", "--upstream-model", "m"),
+        ("https:// engine", ("--engine", "http://127.0.0.1:1", "--engine-policy", "POLICY")),
+        ("readable", ("--engine", "https://127.0.0.1:1", "--engine-policy", "missing.toml")),
+        ("for --engine-policy", ("--engine", "https://127.0.0.1:1", "--allow-simulated")),
+        ("--engine-ca", ("--engine", "https://127.0.0.1:1", "--engine-policy", "POLICY", "--engine-ca", "c")),
+        ("text API", ("--engine", "https://127.0.0.1:1", "--engine-policy", "POLICY", "--upstream", "text", "--upstream-model", "m")),
     ],
-)
-def test_options_that_would_not_hold_are_refused(tiny_split: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
-    done = command("gateway", "--bundle", str(tiny_split / "client"), "--state", str(tmp_path), *more)
-    assert done.returncode == 2, done.stderr
+)  # fmt: skip
+def test_options_that_would_not_hold_are_refused(tiny_split: Path, tmp_path: Path, said: str, more: tuple[str, ...]) -> None:
+    policy = tmp_path / "engine.toml"
+    policy.write_text("version = 1\n", "utf-8")
+    given = [str(policy) if word == "POLICY" else word for word in more]
+    done = command("gateway", "--bundle", str(tiny_split / "client"), "--state", str(tmp_path / "state"), *given)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -42,7 +42,7 @@ def test_what_runs_in_the_tee_is_small(module: str) -> None:
 
 
 def test_a_gateway_in_a_tee_loads_no_verifier() -> None:
-    code = "import sys, cmif.gateway.start, cmif.gateway.app, cmif.gateway.selfsigned; print(*sys.modules, sep='\\n')"
+    code = "import sys, cmif.gateway.enclave, cmif.gateway.selfsigned; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "cmif.attest.prove.produce" in loaded

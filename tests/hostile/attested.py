@@ -43,18 +43,19 @@ from tests.hostile.engine import Script, ScriptedEngine
 
 
 @contextmanager
-def serving(app: Starlette, tls: ssl.SSLContext, port: int = 0) -> Iterator[str]:
+def serving(app: Starlette, tls: ssl.SSLContext | None, port: int = 0) -> Iterator[str]:
     bound = bind("127.0.0.1", port)
     config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
     config.load()
-    config.ssl = tls
+    if tls is not None:
+        config.ssl = tls
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield f"https://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"http{'s' if tls is not None else ''}://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)
@@ -71,14 +72,15 @@ class Machine:
     engine: ScriptedEngine = field(init=False)
     policy: AppraisalPolicy = field(init=False)
     roots: appraise.Roots = field(init=False)
+    rules: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine = ScriptedEngine(open_bundle(self.split / "client"), self.script)
         self.producer, self.roots, _ = vendor(self.kind)
         claims = appraise.verify(self.producer.produce(bytes(64)), datetime.now(UTC), self.roots)
-        rules = policy_for(claims).replace('reason = ""', 'reason = "test"')
+        self.rules = policy_for(claims).replace('reason = ""', 'reason = "test"')
         self.config = engine_config("transformers").hex()
-        self.policy = replace(AppraisalPolicy.parse(rules), config_digests=frozenset({self.config}))
+        self.policy = replace(AppraisalPolicy.parse(self.rules), config_digests=frozenset({self.config}))
 
     @contextmanager
     def up(self, port: int = 0, *, evidence: bool = True, gpus: Gpus | None = None, **subject: str) -> Iterator[str]:

@@ -192,9 +192,9 @@ class Request:
 class Grant:
     """What the provider allows, for ``lease_s`` seconds: one bundle and epoch, these engines, these limits.
 
-    ``engine_spki`` are SHA-256 hashes (hex) of the engines' public keys. A table whose eps_in is above ``max_eps_in``
-    or whose buckets are smaller than ``min_k`` must not be used. ``requests_per_minute`` bounds the whole gateway; 0
-    is no bound.
+    ``engine_spki`` are SHA-256 hashes (hex) of the engines' public keys; none leaves it to the gateway's policy for
+    engines, which its configuration digest covers. A table whose eps_in is above ``max_eps_in`` or whose buckets are
+    smaller than ``min_k`` must not be used. ``requests_per_minute`` bounds the whole gateway; 0 is no bound.
     """
 
     bundle: str

@@ -194,11 +194,21 @@ def config_digest(
         bool, typer.Option("--oblivious", help="The gateway runs with --oblivious.")
     ] = False,
     tenants: Annotated[bool, typer.Option("--tenants", help="The gateway runs with --tenants.")] = False,
+    engine_policy: Annotated[
+        Path | None, typer.Option(help="The gateway's --engine-policy: every byte of the file counts.")
+    ] = None,
+    allow_simulated: Annotated[
+        bool, typer.Option("--allow-simulated", help="The gateway runs with --allow-simulated.")
+    ] = False,
 ) -> None:
     """Print the digest of a gateway's settings, for `config_digests` in appraisal policies."""
-    from cmif.gateway.config import Protection, read_policy, read_provider_key
+    from cmif.gateway.config import Protection, read_engine_policy, read_policy, read_provider_key
 
-    asked = Protection(read_policy(policy), read_provider_key(provider_key), wire, oblivious, tenants)
+    if allow_simulated and engine_policy is None:
+        raise InputError("--allow-simulated is for --engine-policy.")
+    engine = None if engine_policy is None else read_engine_policy(engine_policy)
+    key = read_provider_key(provider_key)
+    asked = Protection(read_policy(policy), key, wire, oblivious, tenants, engine, allow_simulated)
     typer.echo(asked.digest().hex())
 
 

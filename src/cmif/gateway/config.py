@@ -5,6 +5,7 @@ The command line and the entry point of a TEE both come through :func:`parse`; n
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -32,7 +33,8 @@ class Protection:
     """Every setting that could weaken protection: what evidence binds, and appraisal policies list.
 
     ``provider_key``: the provider's raw Ed25519 key. ``keyed``: each tenant has a key, without which all callers share
-    one memory of conversations.
+    one memory of conversations. ``engine_policy``: the bytes of the policy that the engine's evidence must satisfy, or
+    None; ``allow_simulated`` is of that evidence.
     """
 
     policy: PrivacyPolicy
@@ -40,19 +42,23 @@ class Protection:
     wire: str = "bf16+zstd"
     oblivious: bool = False
     keyed: bool = False
+    engine_policy: bytes | None = None
+    allow_simulated: bool = False
 
     def digest(self) -> bytes:
         """SHA-384 (48 bytes) over all of it but a deployment's own words and phrases: they only ever protect more, and
-        who sees the digest could guess them.
+        who sees the digest could guess them. Of the engine's policy it has SHA-256, and nothing where there is none.
         """
         policy = {f.name: getattr(self.policy, f.name) for f in fields(self.policy) if f.name not in OWN_WORDS}
-        told = {
+        told: dict[str, Any] = {
             "policy": {name: _plain(value) for name, value in policy.items()},
             "provider": self.provider_key,
             "wire": self.wire,
             "oblivious": self.oblivious,
             "tenants": self.keyed,
         }
+        if self.engine_policy is not None:
+            told["engine"] = [hashlib.sha256(self.engine_policy).digest(), self.allow_simulated]
         return config_digest(told)
 
 
@@ -65,7 +71,8 @@ class GatewayConfig:
     """The options of `cmif gateway`, whose help says what each is. Raises :class:`InputError` for options that do not
     go together: none may look as if it held.
 
-    ``bundle`` None: there is ``sealed`` instead. ``provider_key``: 32 bytes, read from the file that the option names.
+    ``bundle`` None: there is ``sealed`` instead. ``provider_key`` (32 bytes) and ``engine_policy`` are read from the
+    files that the options name, once: what the digest covers is what is in force.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -95,7 +102,7 @@ class GatewayConfig:
     engine_ca: Path | None = None
     engine_certificate: Path | None = None
     engine_key: Path | None = None
-    engine_policy: Path | None = None
+    engine_policy: bytes | None = None
     allow_simulated: bool = False
     cors_origin: tuple[str, ...] = ()
     name: str | None = None
@@ -126,8 +133,6 @@ class GatewayConfig:
             raise InputError("--otlp must be http(s)://host:port.")
 
     def _require_attestable(self) -> None:
-        if self.sealed is not None:
-            raise InputError("With --sealed the provider's grant says which engine there is, not --engine-policy.")
         if self.upstream is Lane.TEXT:
             raise InputError("--engine-policy is for engines: a text API gives no evidence.")
         if self.engine_ca is not None:
@@ -147,7 +152,9 @@ class GatewayConfig:
         if self.tls_certificate is not None or self.tls_key is not None:
             raise InputError("With --sealed the TLS key is made in the TEE.", hint="Give --tls-name instead.")
         if self.engine_ca is not None or self.engine_certificate is not None or self.engine_key is not None:
-            raise InputError("With --sealed the provider's grant says which TLS key the engine has.")
+            raise InputError(
+                "With --sealed the provider's grant or --engine-policy says which TLS key the engine has."
+            )
         if self.tenants == "state":
             raise InputError(
                 "With --sealed the tenants are a file of the measured image: whoever has the host writes --state."
@@ -171,11 +178,12 @@ class GatewayConfig:
     def protection(self) -> Protection:
         """What of these options the digest covers, for a gateway that starts by ``sealed``."""
         keyed = self.tenants is not None
-        return Protection(self.policy, self.provider_key or b"", self.wire, self.oblivious, keyed)
+        engine = self.engine_policy, self.allow_simulated
+        return Protection(self.policy, self.provider_key or b"", self.wire, self.oblivious, keyed, *engine)
 
 
 NOT_IN_DIGEST: Mapping[str, str] = {
-    "engine": "its TLS key is one that the provider's grant names",
+    "engine": "its TLS key is one that the provider's grant names, or that the engine policy accepts",
     "state": "what lies there is ciphertext under a key that stays in the TEE",
     "upstream": "a sealed start has the engine's lane only",
     "upstream_model": "of the text lane, which a sealed start refuses",
@@ -195,8 +203,6 @@ NOT_IN_DIGEST: Mapping[str, str] = {
     "engine_ca": "refused by a sealed start",
     "engine_certificate": "refused by a sealed start",
     "engine_key": "refused by a sealed start",
-    "engine_policy": "refused by a sealed start",
-    "allow_simulated": "refused by a sealed start",
     "cors_origin": "a page gets no more than a programme on the same machine, and needs the same key",
     "name": "what the model is called",
     "alias": "what the model is called",
@@ -210,7 +216,7 @@ NOT_IN_DIGEST: Mapping[str, str] = {
 
 def parse(options: Mapping[str, Any]) -> GatewayConfig:
     """The settings that ``options`` say, by their names (``tls_name``): values of a command line, of TOML or of the
-    environment; what is None or missing has its default. Files of policy and provider's key are read here.
+    environment; what is None or missing has its default. Files of policies and provider's key are read here.
 
     Raises :class:`InputError` for a name or value that is none, with the name but never the value.
     """
@@ -220,6 +226,8 @@ def parse(options: Mapping[str, Any]) -> GatewayConfig:
     given["policy"] = read_policy(str(given.get("policy", Level.SENSITIVE)))
     if "provider_key" in given:
         given["provider_key"] = read_provider_key(Path(str(given["provider_key"])))
+    if "engine_policy" in given:
+        given["engine_policy"] = read_engine_policy(Path(str(given["engine_policy"])))
     try:
         return TypeAdapter(GatewayConfig).validate_python(given)
     except ValidationError as error:
@@ -260,6 +268,14 @@ def read_provider_key(path: Path) -> bytes:
             hint="`cmif release` writes KEY.pub.",
         )
     return key
+
+
+def read_engine_policy(path: Path) -> bytes:
+    """The file's bytes, as the digest covers them; who judges evidence parses them. Raises :class:`InputError`."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise InputError("--engine-policy is not a readable TOML file.") from None
 
 
 def _plain(value: Any) -> Any:

@@ -13,9 +13,10 @@ import json
 import logging
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -59,7 +60,9 @@ class Accepted:
 class EngineAttestation:
     """Of the engine at ``url`` (https), which serves the split ``model``, judged by ``policy``.
 
-    ``client`` are certificate and key (PEM) for an engine that asks its clients for one. Raises :class:`InputError`.
+    ``client`` are certificate and key (PEM) for an engine that asks its clients for one. ``pins``, where there are any,
+    are the TLS keys (SHA-256, hex) among which the engine's must be as well; they are read anew whenever something is
+    sent. ``now`` is the time by which certificates are judged. Raises :class:`InputError`.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class EngineAttestation:
         roots: Roots | None = None,
         lifetime_s: float | None = None,
         clock: Callable[[], float] = since_boot,
+        pins: Collection[str] = (),
+        now: Callable[[], datetime] = partial(datetime.now, UTC),
     ) -> None:
         parts = base_url(url)
         if parts is None or parts.scheme != "https":
@@ -85,6 +90,8 @@ class EngineAttestation:
         self._roots = roots
         self._lifetime_s = LIFETIME_S if lifetime_s is None else lifetime_s
         self._clock = clock
+        self._pins = pins
+        self._now = now
         self._accepted: Accepted | None = None
         self._reason = _NOT_YET
         self._wake = asyncio.Event()
@@ -108,6 +115,8 @@ class EngineAttestation:
         if self._clock() >= accepted.until:  # a suspended machine's timers are late
             self._wake.set()
             return (f"attestation: the engine's statement is older than {self._lifetime_s:g} s",)
+        if self._pins and accepted.spki not in self._pins:
+            return ("engine_spki: the attested engine's TLS key is not one that the provider's grant names",)
         return ()
 
     def require(self) -> Accepted:
@@ -140,7 +149,7 @@ class EngineAttestation:
             told,
             nonce,
             self._policy,
-            datetime.now(UTC),
+            self._now(),
             tls_spki=spki,
             allow_simulated=self._allow_simulated,
             roots=self._roots,
@@ -232,9 +241,9 @@ class EngineAttestation:
 _AWAY = "engine"
 
 
-def read_policy(path: Path) -> AppraisalPolicy:
-    """The appraisal policy in ``path``. Raises :class:`InputError`."""
+def parse_policy(data: bytes) -> AppraisalPolicy:
+    """The appraisal policy in a file's bytes. Raises :class:`InputError`."""
     try:
-        return AppraisalPolicy.parse(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return AppraisalPolicy.parse(data.decode("utf-8"))
+    except UnicodeDecodeError:
         raise InputError("--engine-policy is not a readable TOML file.") from None

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cmif.gateway")
 
+Attest = Callable[..., Attestation]
+"""Makes the attestation of the engine that serves a split, by its digest; more as of :class:`EngineAttestation`."""
+
 _STOPPING: dict[str, Any] = {"drain_s": 5.0, "timeout_graceful_shutdown": 20}
 """Together less than the 30 s after which Kubernetes kills a container."""
 
@@ -69,14 +73,16 @@ def application(
     routes: tuple[BaseRoute, ...] = (),
     label: str | None = None,
     admit: Callable[[], None] = lambda: None,
+    attest: Attest | None = None,
 ) -> tuple[Starlette, dict[str, str]]:
     """The application over ``bundle`` and the memo's ``key`` (32 bytes), and what its start should say of it.
 
-    ``tls`` is how the engine is reached; the rest is what attestation adds (:class:`Gateway`).
+    ``tls`` is how the engine is reached, ``attest`` what it has to prove before that; the rest is what the gateway's
+    own attestation adds (:class:`Gateway`).
     """
     rows_for = oblivious(bundle.rows) if config.oblivious else embed
     policy = config.policy
-    attested = config.engine_policy is not None
+    attested = attest is not None
     pipeline = Pipeline(bundle, policy, detectors_for(policy), around.ledger, key, rows_for, attested=attested)
     upstream: Upstream | TextApi
     if config.upstream is Lane.TEXT:
@@ -84,7 +90,7 @@ def application(
         upstream = TextApi(config.engine, config.upstream_model or "", bundle.tokeniser, api_key, tls)
     else:
         model, vocab = bundle.manifest.model, bundle.manifest.vocab
-        attestation = _attestation(config, model) if attested else None
+        attestation = attest(model) if attest is not None else None
         upstream = Upstream(config.engine, model, vocab, config.wire, tls, attestation=attestation)
     upstream.metrics.watch(around.ledger)
     if around.spans is not None:
@@ -127,7 +133,7 @@ def _plain(config: GatewayConfig, key: bytes, around: Surroundings) -> tuple[ASG
         raise InputError("A gateway needs --bundle or --sealed.")
     bundle = open_bundle(config.bundle)
     tls = engine_context(config.engine_ca, config.engine_certificate, config.engine_key)
-    app, shown = application(config, bundle, key, around, tls)
+    app, shown = application(config, bundle, key, around, tls, attest=_attesting(config))
     told = {
         "serves": "gateway",
         "policy": config.policy.level.value,
@@ -149,14 +155,17 @@ def _attested(
     tls, spki = enclave_tls(config.tls_name) if config.tls_name else (None, "")
     made = producer(config.tee, collateral=config.collateral, chain=config.chain)
     digest = config.protection.digest()
-    terms = Terms(config.provider, config.provider_key, sealed, config.engine, digest, made, spki)
+    attesting = _attesting(config)
+    engine_attested = attesting is not None
+    terms = Terms(config.provider, config.provider_key, sealed, config.engine, digest, made, spki, engine_attested)
 
     def build(
         unsealed: Unsealed, ready: Ready, routes: tuple[BaseRoute, ...], admit: Callable[[], None]
     ) -> Starlette:
         key = _enclave_key(made)
+        attest = partial(attesting, pins=unsealed.pins, now=unsealed.now) if attesting is not None else None
         return application(
-            config, unsealed.bundle, key, around, unsealed.tls, ready, routes, unsealed.label, admit
+            config, unsealed.bundle, key, around, unsealed.tls, ready, routes, unsealed.label, admit, attest
         )[0]
 
     told = {"serves": "gateway", "tee": str(config.tee), "config_digest": digest.hex(), "tls_spki": spki}
@@ -165,18 +174,20 @@ def _attested(
     return AttestedGateway(terms, build), tls, told
 
 
-def _attestation(config: GatewayConfig, model: str) -> Attestation:
-    """What an engine has to prove. Raises :class:`InputError`."""
+def _attesting(config: GatewayConfig) -> Attest | None:
+    """What the engine has to prove; None: nothing. Raises :class:`InputError`, before there is a bundle."""
+    if config.engine_policy is None:
+        return None
     from cmif.gateway.engine_attestation import (  # only this lane judges evidence
         EngineAttestation,
-        read_policy,
+        parse_policy,
     )
 
-    assert config.engine_policy is not None
     certificate, key = config.engine_certificate, config.engine_key
     client = (certificate, key) if certificate and key else None
-    policy = read_policy(config.engine_policy)
-    return EngineAttestation(config.engine, model, policy, allow_simulated=config.allow_simulated, client=client)
+    policy = parse_policy(config.engine_policy)
+    simulated = config.allow_simulated
+    return partial(EngineAttestation, config.engine, policy=policy, allow_simulated=simulated, client=client)
 
 
 def _enclave_key(made: Producer) -> bytes:

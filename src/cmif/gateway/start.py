@@ -11,9 +11,10 @@ import json
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,7 +53,8 @@ class Terms:
     """How this gateway starts: whose bundle, from where, with what evidence, for which engine.
 
     ``provider_key`` is the provider's raw Ed25519 key, part of the measured image. ``config`` is the digest of the
-    settings this gateway runs under, ``tls_spki`` the hash of its own TLS key ("" without).
+    settings this gateway runs under, ``tls_spki`` the hash of its own TLS key ("" without). ``attested``: the engine
+    shows evidence of its own, so that a grant need not name it.
     """
 
     provider: str
@@ -62,6 +64,7 @@ class Terms:
     config: bytes
     producer: Producer
     tls_spki: str = ""
+    attested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,14 @@ class Readiness:
 class Unsealed:
     """What the exchange gave: the bundle in memory, and TLS that ends only at the engines of the newest grant.
 
+    ``pins`` are those engines' keys, ``now`` the provider's time: both as of the newest grant whenever they are read.
     ``label`` is what every answer must carry when the TEE is simulated, else None.
     """
 
     bundle: Bundle
     tls: ssl.SSLContext
+    pins: Collection[str]
+    now: Callable[[], datetime]
     label: str | None
 
 
@@ -145,8 +151,9 @@ class AttestedGateway:
             return Readiness(state.reasons)
         try:
             state.lease.require()
-        except AttestationError as expired:
-            return Readiness((_reason(expired),))
+            self._require_engine(state.lease.grant)
+        except AttestationError as closed:
+            return Readiness((_reason(closed),))
         return Readiness()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,6 +187,7 @@ class AttestedGateway:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
             lease, unsealed = await self._opened(session)
+            self._state.lease = lease
             app = await asyncio.to_thread(self._build, unsealed, self._reasons, self._routes, self._admit)
             await stack.enter_async_context(app.router.lifespan_context(app))
             self._state = _State(reasons=(), lease=lease, app=app)
@@ -208,18 +216,37 @@ class AttestedGateway:
             released = await self._released(session)
             self._pin(released.lease.grant)
             try:
-                await check_engine(self._terms.engine, self._pins)
+                self._require_engine(released.lease.grant)
+                if self._pins:
+                    await check_engine(self._terms.engine, self._pins)
                 bundle = await asyncio.to_thread(unseal, self._terms.sealed, released)
-                return released.lease, Unsealed(bundle, pinned_context(self._pins), self._label)
+                tls = pinned_context(self._pins)
+                return released.lease, Unsealed(bundle, tls, self._pins, self._now, self._label)
             except CmifError as error:
                 self._note(error)
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
     def _pin(self, grant: Grant) -> None:
-        """The engines of the newest grant: handshakes from now on accept these and no others."""
-        self._pins.clear()
+        """The engines of the newest grant: handshakes from now on accept these and no others. Never empty in between,
+        which would leave the choice to an attested engine's evidence.
+        """
         self._pins.update(grant.engine_spki)
+        self._pins.intersection_update(grant.engine_spki)
+
+    def _require_engine(self, grant: Grant) -> None:
+        """Raises :class:`AttestationError` for a grant that names no engine, where nothing else says which it is."""
+        if not grant.engine_spki and not self._terms.attested:
+            raise AttestationError(
+                "The provider's grant names no engine, and this gateway has no --engine-policy.",
+                check="engine_spki",
+                expected="the engine's TLS key",
+                seen=[],
+            )
+
+    def _now(self) -> datetime:
+        assert self._state.lease is not None  # before an application is built
+        return self._state.lease.now()
 
     def _note(self, error: CmifError) -> None:
         log.warning("not ready: %s", json.dumps(_record(error)))

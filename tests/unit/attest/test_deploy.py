@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,10 +52,12 @@ def test_the_manifest_renders_to_toml_without_anything_from_the_host() -> None:
     assert not re.search(r"^loader\.insecure__", text, re.MULTILINE)
 
 
-def baked(text: str, environment: dict[str, str], folder: Path) -> GatewayConfig:
-    """The settings that an image's gateway would start with; its `/etc/cmif` is `deploy/config`."""
+def baked(
+    text: str, environment: dict[str, str], folder: Path, etc: Path = DEPLOY / "config"
+) -> GatewayConfig:
+    """The settings that an image's gateway would start with; its `/etc/cmif` is ``etc``."""
     file = folder / "gateway.toml"
-    file.write_text(text.replace("/etc/cmif", str(DEPLOY / "config")), "utf-8")
+    file.write_text(text.replace("/etc/cmif", str(etc)), "utf-8")
     return load(file, environment)
 
 
@@ -78,6 +82,22 @@ def test_the_vm_s_image_starts_a_gateway_that_its_measured_options_describe(tmp_
     assert (config.tee, config.provider, config.engine, config.tls_name) == (tee, *list(chosen.values())[1:3], ("g.example",))
     assert (config.collateral is not None) == (tee == "tdx")
     assert "-m cmif.gateway.enclave /etc/cmif/gateway.toml" in (DEPLOY / "image/init").read_text("utf-8")
+
+
+@pytest.mark.parametrize("attesting", [False, True])
+def test_the_vm_s_image_holds_a_policy_for_the_engine_where_its_options_name_one(tmp_path: Path, attesting: bool) -> None:
+    config, root = tmp_path / "config", tmp_path / "root"
+    shutil.copytree(DEPLOY / "config", config)
+    text = (config / "gateway.toml").read_text("utf-8")
+    if attesting:
+        shutil.copy(DEPLOY / "policies/snp.toml", config / "engine.toml")
+        text = text.replace('# For an engine in a TEE, with the file beside this one: engine-policy', "engine-policy")
+    build = (DEPLOY / "image/build").read_text("utf-8")
+    lines = re.findall(r'^.*install .*"\$root/etc/cmif" .*$', build, re.MULTILINE)
+    environment = {"PATH": os.environ["PATH"], "config": str(config), "root": str(root)}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join(lines)], check=True, env=environment)
+    told = manifest()["loader"]["env"]
+    assert (baked(text, told, tmp_path, root / "etc/cmif").engine_policy is not None) == attesting
 
 
 def test_trusted_files_are_single_files_and_none_is_of_the_simulated_tee() -> None:

@@ -95,11 +95,15 @@ def test_spki_of_a_certificate_and_digest_of_a_configuration(tmp_path: Path) -> 
     (tmp_path / "c.pem").write_bytes(self_signed(("a.example",))[0])
     assert len(run("spki", str(tmp_path / "c.pem"))[1].strip()) == 64
     (tmp_path / "key.pub").write_text("ab" * 32)
-    digests = {
-        run("config-digest", "--provider-key", str(tmp_path / "key.pub"), *more)[1]
-        for more in ([], ["--policy", "off"], ["--wire", "int8"], ["--oblivious"])
-    }
-    assert len(digests) == 4
+    (tmp_path / "engine.toml").write_text("version = 1\n")
+    (tmp_path / "other.toml").write_text("version = 1\n# a comment\n")
+    engine, other = (["--engine-policy", str(tmp_path / name)] for name in ("engine.toml", "other.toml"))
+    asked = ([], ["--policy", "off"], ["--wire", "int8"], ["--oblivious"], engine, other, [*engine, "--allow-simulated"])
+    digests = {run("config-digest", "--provider-key", str(tmp_path / "key.pub"), *more)[1] for more in asked}
+    assert len(digests) == len(asked)
+    for wrong in (["--allow-simulated"], ["--engine-policy", str(tmp_path / "none.toml")]):
+        given = ["attest", "config-digest", "--provider-key", str(tmp_path / "key.pub"), *wrong]
+        assert isinstance(RUNNER.invoke(app, given).exception, InputError)
     (tmp_path / "key.pub").write_text("ab")
     done = RUNNER.invoke(app, ["attest", "config-digest", "--provider-key", str(tmp_path / "key.pub")])
     assert isinstance(done.exception, InputError)

@@ -201,6 +201,51 @@ async def test_the_newest_grant_says_which_engines_there_are(
         await until(lambda: set(kept[0]) == {"bb" * 32, "cc" * 32})
 
 
+async def test_a_grant_that_names_no_engine_serves_only_where_the_engine_shows_evidence(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    reason = "engine_spki: The provider's grant names no engine, and this gateway has no --engine-policy."
+    released(monkeypatch, Now(), engine_spki=())
+    monkeypatch.setattr(module, "unseal", lambda *_: opened.append(1))
+    gateway = AttestedGateway(terms, serving)
+    async with running(gateway):
+        await until(lambda: gateway.readiness().reasons == (reason,))
+    assert opened == []
+    gateway = AttestedGateway(replace(terms, attested=True), serving)
+    async with running(gateway):
+        await until(lambda: gateway.readiness().ready)
+    assert opened == [1]
+
+
+async def test_a_renewed_grant_that_names_no_engine_any_more_closes_the_gateway(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins: list[tuple[str, ...]] = [(PIN,), ()]
+
+    async def obtain(*_: object) -> Released:
+        given = grant(lease_s=2, engine_spki=pins.pop(0) if len(pins) > 1 else pins[0])
+        return Released(bytes(32), Lease(2.0, given, Now()))
+
+    monkeypatch.setattr(module, "obtain", obtain)
+    monkeypatch.setattr(module, "unseal", lambda *_: None)
+    gateway = AttestedGateway(terms, serving)
+    async with running(gateway) as client:
+        await until(lambda: gateway.readiness().ready)
+        await until(lambda: gateway.readiness().reasons[:1] != ())
+        assert gateway.readiness().reasons[0].startswith("engine_spki: The provider's grant names no engine")
+        assert (await client.get("/readyz")).status_code == 503
+
+
+def test_the_provider_s_time_is_its_grant_s_and_what_has_passed_since() -> None:
+    clock = Now()
+    clock.now = 50.0
+    lease = Lease(50.0 + 600, grant(issued=1_000_000), clock)
+    assert lease.now().timestamp() == 1_000_000
+    clock.now += 700  # also of a lease that has run out: a clock goes on
+    assert lease.now().timestamp() == 1_000_700
+
+
 async def test_the_grants_bound_counts_requests_that_are_authenticated(
     terms: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:

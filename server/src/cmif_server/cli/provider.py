@@ -40,8 +40,11 @@ def release(
     policy: Annotated[Path, typer.Option(help="The appraisal policy (TOML): who may have the key.")],
     record: Annotated[Path, typer.Option(help="The append-only record of every decision.")],
     engine_spki: Annotated[
-        list[str], typer.Option(help="SHA-256 (hex) of an engine's TLS public key; repeatable.")
-    ],
+        list[str] | None,
+        typer.Option(
+            help="SHA-256 (hex) of an engine's TLS public key; repeatable. None: for gateways with an --engine-policy."
+        ),
+    ] = None,
     deny: Annotated[Path | None, typer.Option(help="Deny-list: one revoked identity a line.")] = None,
     lease_s: Annotated[int, typer.Option(help="Seconds until a gateway must attest again.", min=1)] = 3600,
     max_eps_in: Annotated[float, typer.Option(help="The weakest table a gateway may use.", min=0)] = 2.0,
@@ -73,7 +76,7 @@ def release(
     from cmif_server.provider.seal import read_key
 
     configure()
-    pins = tuple(pin.lower() for pin in engine_spki)
+    pins = tuple(pin.lower() for pin in engine_spki or ())
     if any(len(pin) != 64 or set(pin) - set("0123456789abcdef") for pin in pins):
         raise InputError(
             "--engine-spki is not 32 bytes in hexadecimal.", hint="`cmif attest spki CERT` prints it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cmif.attest.hpke import KeyPair
 from cmif.attest.messages import (
@@ -52,6 +53,12 @@ class Lease:
 
     def remaining_s(self) -> float:
         return self.until - self.clock()
+
+    def now(self) -> datetime:
+        """The provider's time, which the host cannot set: when it granted, and what has passed since it was asked, so
+        at most the exchange's own minute ahead."""
+        passed = self.clock() - (self.until - self.grant.lease_s)
+        return datetime.fromtimestamp(self.grant.issued + passed, UTC)
 
     def require(self) -> None:
         """Raises :class:`AttestationError` (check ``lease``) once the lease has run out."""
