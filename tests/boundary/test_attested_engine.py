@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.boundary.simulated import rules
 from tests.boundary.test_sealed_end_to_end import LABEL, command, get, image, running, until
 from tests.unit.attest.fake_nvattest import program, table
 
@@ -44,14 +43,9 @@ def test_an_engine_in_a_simulated_tee_from_its_start_to_a_relaxed_answer(tiny_sp
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(image(tmp_path / "image")),
     }
-    rules = subprocess.run(
-        [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
-        capture_output=True, text=True, check=True, env=environment,
-    ).stdout  # fmt: skip
     digest = command("attest", "engine-digest").stdout.strip()
-    text = rules.replace("version = 1\n", f'version = 1\nconfig_digests = ["{digest}"]\n')
     appraisal = tmp_path / "engine.toml"
-    appraisal.write_text(text.replace('reason = ""', 'reason = "test"'), "utf-8")
+    appraisal.write_text(rules(environment, digest), "utf-8")
     (tmp_path / "privacy.toml").write_text('level = "sensitive"\nattested = "off"\n', "utf-8")
 
     def gateway(engine: str, *more: str) -> list[str]:
@@ -111,14 +105,10 @@ def test_an_engine_in_a_simulated_tee_from_its_start_to_a_relaxed_answer(tiny_sp
 def test_an_engine_shows_its_gpus_and_a_policy_that_wants_them_takes_no_other(tiny_split: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CMIF_SIMULATED_TEE_KEY": str(tmp_path / "device.key")}
     environment["PYTHONPATH"] = str(image(tmp_path / "image"))
-    rules = subprocess.run(
-        [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
-        capture_output=True, text=True, check=True, env=environment,
-    ).stdout  # fmt: skip
     nvattest, digest = program(tmp_path), command("attest", "engine-digest").stdout.strip()
-    text = rules.replace("version = 1\n", f'version = 1\nconfig_digests = ["{digest}"]\n') + table(nvattest)
+    text = rules(environment, digest) + table(nvattest)
     policy = tmp_path / "engine.toml"
-    policy.write_text(text.replace('reason = ""', 'reason = "test"'), "utf-8")
+    policy.write_text(text, "utf-8")
     serve = ("cmif", "serve", str(tiny_split / "server"), "--tee", "simulated", "--port", "0")
 
     def verified(url: str) -> tuple[int, str]:

@@ -24,6 +24,7 @@ import pytest
 
 from cmif.gateway.selfsigned import self_signed
 from cmif_server.provider.release import signing_key
+from tests.boundary.simulated import rules
 from tests.boundary.test_sealed_end_to_end import LABEL, command, running
 
 pytest.importorskip("cmif_simulated_tee", reason="needs the distribution cmif-simulated-tee")
@@ -95,12 +96,7 @@ def site(tiny_split: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
         "attest", "config-digest", "--provider-key", str(folder / "provider.key.pub"), "--policy", str(config / "privacy.toml"),
         "--tenants",
     )  # fmt: skip
-    rules = subprocess.run(
-        [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
-        capture_output=True, text=True, check=True, env=environment,
-    ).stdout  # fmt: skip
-    text = rules.replace("version = 1\n", f'version = 1\nconfig_digests = ["{digest.stdout.strip()}"]\n')
-    (folder / "policy.toml").write_text(text.replace('reason = ""', 'reason = "test"'), "utf-8")
+    (folder / "policy.toml").write_text(rules(environment, digest.stdout.strip()), "utf-8")
     subprocess.run(
         ["mkfs.erofs", "--quiet", str(folder / "bundle.erofs"), str(folder / "bundle")], check=True
     )

@@ -21,6 +21,7 @@ import pytest
 from cmif.attest.spki import spki_sha256
 from cmif.gateway.selfsigned import self_signed
 from cmif_server.provider.record import check_record
+from tests.boundary.simulated import rules
 from tests.boundary.test_upkeep import KEYS, run
 
 pytest.importorskip(
@@ -187,11 +188,7 @@ def chat(url: str) -> tuple[int, Any, dict[str, str]]:
 
 def accepting(deployment: Deployment, *privacy: str) -> Path:
     """An appraisal policy that accepts this machine's simulated TEE; ``privacy`` as of :meth:`Deployment.policy`."""
-    rules = subprocess.run(
-        [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
-        capture_output=True, text=True, check=True, env=deployment.environment,
-    ).stdout  # fmt: skip
-    return deployment.policy("simulated.toml", rules, *privacy)
+    return deployment.policy("simulated.toml", rules(deployment.environment), *privacy)
 
 
 @pytest.fixture(scope="module")

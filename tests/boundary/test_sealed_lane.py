@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.boundary.simulated import rules
 from tests.boundary.test_attested_engine import TYPED, asked, asked_closed
 from tests.boundary.test_sealed_end_to_end import (  # fixtures are found by their names here
     LABEL,
@@ -31,17 +30,12 @@ class Lane:
 
     def __init__(self, deployment: Deployment, folder: Path) -> None:  # noqa: F811
         self.deployment, self.folder = deployment, folder
-        self.rules = subprocess.run(
-            [sys.executable, "-c", "from cmif_simulated_tee.cli import policy; print(policy())"],
-            capture_output=True, text=True, check=True, env=deployment.environment,
-        ).stdout.replace('reason = ""', 'reason = "test"')  # fmt: skip
         (folder / "privacy.toml").write_text('level = "sensitive"\nattested = "off"\n', "utf-8")
         self.write("engine.toml", command("attest", "engine-digest").stdout.strip())
         self.write("provider.toml", self.digest("--allow-simulated"), self.digest())
 
     def write(self, name: str, *digests: str) -> None:
-        listed = f"version = 1\nconfig_digests = {json.dumps(digests)}\n"
-        (self.folder / name).write_text(self.rules.replace("version = 1\n", listed), "utf-8")
+        (self.folder / name).write_text(rules(self.deployment.environment, *digests), "utf-8")
 
     def digest(self, *more: str) -> str:
         key, privacy, engine = self.deployment.folder / "provider.key.pub", "privacy.toml", "engine.toml"

@@ -86,6 +86,7 @@ async function send() {
       list(at('replaced'), pieces);
       total += told.epsilon;
       $('epsilon').textContent = `epsilon ${total.toFixed(3)}`;
+      if (told.engine) $('engine').textContent = `The engine runs in: ${told.engine}. Its evidence held when turn ${turns} was sent.`;
       $('spent').textContent = `epsilon ${told.spent.toFixed(3)}`;
       at('facts').textContent = `This turn cost epsilon ${told.epsilon.toFixed(3)}. Texts sent: ${told.sent.length}.`;
     } else if (told.error) {

@@ -171,7 +171,8 @@ class Page:
 
         async def lines() -> AsyncIterator[str]:
             sent = [{"role": role, "pieces": row} for role, row in zip(roles, rows, strict=True)]
-            yield _line({"sent": sent, "epsilon": prepared.epsilon, "spent": spent})
+            engine = gateway.upstream.tee
+            yield _line({"sent": sent, "epsilon": prepared.epsilon, "spent": spent, "engine": engine})
             (answer,) = exchange.answers
             shown = 0
             try:

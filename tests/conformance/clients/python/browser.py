@@ -54,6 +54,7 @@ with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
     told["focus"] = page.evaluate("document.activeElement.id")
     told["status"] = page.text_content("#status")
     told["epsilon"] = page.text_content("#epsilon")
+    told["engine"] = page.text_content("#engine") if page.locator("#engine").count() else None
 
     page.keyboard.type(asked["text"])
     for _ in range(2):
@@ -73,7 +74,7 @@ with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         judge(page)
-        page.screenshot(path=f"{asked['pictures']}/page-{scheme}.png", full_page=True)
+        page.screenshot(path=f"{asked['pictures']}/{asked['picture']}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 360, "height": 740})
     told["scrolls sideways"] = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     judge(page)
