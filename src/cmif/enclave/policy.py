@@ -97,10 +97,10 @@ class PrivacyPolicy:
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
             values[name] = tuple(entries)
         for name, kind in (("words", Kind.WORD), ("private", Kind.PRIVATE)):
-            for number, entry in enumerate(values[name], 1):
+            for place, entry in enumerate(values[name], 1):
                 if not WordList([entry], kind=kind).detect(entry):
                     raise InputError(
-                        f"Policy key {name!r}: entry {number} would never be found in a text.",
+                        f"Policy key {name!r}: entry {place} would never be found in a text.",
                         hint="An entry has one to four words; of a longer phrase give the part that tells.",
                     )
         for host in values["hosts"]:
