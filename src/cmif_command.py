@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-_OTHER = "Another project's package `cmif` is {}. Run: pip uninstall cmif; pip install --force-reinstall cmif-gateway"
+_OTHER = (
+    "Another project's package `cmif` is {}. "
+    "Run, in this project's repository: pip uninstall cmif; pip install --force-reinstall ."
+)
 
 
 def another_cmif() -> str:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, meta
 
 HERE = Path(__file__).parent
 
@@ -30,5 +30,14 @@ def render(values: dict[str, str]) -> str:
     return template.render({**values, "gramine": gramine, "trusted_files": trusted})
 
 
+def needed() -> list[str]:
+    """Names of the values that manifest and list ask for."""
+    text = "".join((HERE / name).read_text("utf-8") for name in ("trusted-files.txt", "cmif.manifest.template"))
+    return sorted(meta.find_undeclared_variables(Environment().parse(text)) - {"gramine", "trusted_files"})  # noqa: S701
+
+
 if __name__ == "__main__":
-    sys.stdout.write(render(dict(argument.split("=", 1) for argument in sys.argv[1:])))
+    given = dict(argument.partition("=")[::2] for argument in sys.argv[1:])
+    if missing := [name for name in needed() if name not in given]:
+        sys.exit(f"render.py: give {' '.join(f'{name}=...' for name in missing)} as well.")
+    sys.stdout.write(render(given))

@@ -6,6 +6,7 @@ Both the gateway's and the engine's commands end here.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -162,7 +163,7 @@ class _Server(uvicorn.Server):
 def bind(host: str, port: int) -> socket.socket:
     """A socket that holds the address (port 0: a free one) and refuses connections until :func:`run` listens on it.
 
-    Raises :class:`InputError` when the address is taken.
+    Raises :class:`InputError` when the address is taken, or none of this machine.
     """
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it; without, the second write of
     # every answer waits 40 ms for an acknowledgement.
@@ -175,9 +176,12 @@ def bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
+        elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         raise InputError(
-            f"Cannot listen on port {port} there ({error.strerror}).",
-            hint="Choose another --port; 0 picks a free one.",
+            f"Cannot listen on {host}, port {port} ({error.strerror}).",
+            hint="Give an address of this machine as --host."
+            if elsewhere
+            else "Choose another --port; 0 picks a free one.",
         ) from None
     return bound
 
@@ -221,9 +225,14 @@ def tls_from_files(certificate: Path | None, key: Path | None) -> ssl.SSLContext
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if certificate is None or key is None:
+        raise InputError("--tls-certificate and --tls-key go together.")
+    for path in (certificate, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise InputError(f"{path.name} cannot be read ({error.strerror}).") from None
     try:
-        if certificate is None or key is None:
-            raise OSError
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError):
         raise InputError("The TLS certificate and key are not a certificate and its key (PEM).") from None

@@ -133,6 +133,14 @@ def test_gpus_are_attested_by_a_program_and_beside_a_tee_only(tiny_split: Path, 
     assert (done.returncode, "--nvattest" in done.stderr) == (2, True), done.stderr
 
 
+@pytest.mark.parametrize("kind", ["snp", "sgx"])
+def test_an_engine_whose_machine_gives_no_evidence_does_not_start(tiny_split: Path, kind: str) -> None:
+    """It would serve, and every gateway would refuse it."""
+    done = command("serve", str(tiny_split / "server"), "--tee", kind, "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The TEE gave no evidence" in done.stderr
+
+
 def asked_closed(url: str) -> tuple[int, str]:
     status, told, _ = get(f"{url}/v1/chat/completions", {"model": "any", "messages": []})
     return status, told["error"]["code"]

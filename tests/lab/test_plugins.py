@@ -77,11 +77,11 @@ def test_a_mechanism_an_attack_and_a_task_run_when_they_are_named(outside: Path,
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("eval", "notes"), "unknown task 'notes'"),
-        (("eval", "sst2", "--mechanism", "uniform", "--data", "."), "unknown mechanism 'uniform'"),
+        (("eval", "notes"), "Unknown task 'notes'"),
+        (("eval", "sst2", "--mechanism", "uniform", "--data", "."), "Unknown mechanism 'uniform'"),
         (
             ("eval", "sst2", "--mechanism", "none", "--attack", "commonest", "--data", "."),
-            "unknown attack 'commonest'",
+            "Unknown attack 'commonest'",
         ),
     ],
 )
@@ -96,5 +96,5 @@ def test_a_plug_in_that_does_not_load_says_which(monkeypatch: pytest.MonkeyPatch
 
     points = EntryPoints((EntryPoint("absent", "cmif_no_such_module:x", plugins.TASKS),))
     monkeypatch.setattr(plugins, "entry_points", lambda **by: points.select(**by))
-    with pytest.raises(InputError, match="the task 'absent' could not be loaded"):
+    with pytest.raises(InputError, match="The task 'absent' could not be loaded"):
         plugins.task("absent")

@@ -148,14 +148,16 @@ def page(
 
 
 def _checked(url: str, policy: Path, allow_simulated: bool) -> tuple[dict[str, Any], bytes | None]:
-    """The verdict of a check with a fresh nonce, and the certificate that the connection ended at."""
+    """The verdict of a check with a fresh nonce, and the certificate that the connection ended at. No answer and no
+    statement are refusals too.
+    """
     from cmif.attest.messages import NONCE_BYTES
     from cmif.attest.spki import spki_sha256
     from cmif.attest.verify.statement import require_statement
 
-    nonce = os.urandom(NONCE_BYTES)
-    told, der = _fetch(url, nonce)
+    nonce, der = os.urandom(NONCE_BYTES), None
     try:
+        told, der = _fetch(url, nonce)
         spki = spki_sha256(der) if der else None
         claims, subject = require_statement(
             told, nonce, _policy(policy), datetime.now(UTC), tls_spki=spki, allow_simulated=allow_simulated
@@ -282,6 +284,13 @@ def _time(text: str | None) -> datetime:
 def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
     """The statement, and the certificate the connection ended at."""
     status, told, der = _get(url, f"/attestation?nonce={nonce.hex()}")
+    if status == 404:
+        raise AttestationError(
+            "The gateway gives no statement: it was not started in a TEE (`gateway --sealed`, `serve --tee`).",
+            check="gateway",
+            expected=200,
+            seen=status,
+        )
     if status != 200:
         raise AttestationError("The gateway gives no statement.", check="gateway", expected=200, seen=status)
     return told, der

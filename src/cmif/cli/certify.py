@@ -32,12 +32,15 @@ def certify(
     some sensitive words. Exit status 1 if it fails."""
     from cmif.enclave.bundle import TABLE
     from cmif.errors import TableError
+    from cmif.gateway.bundles import require_bundle
     from cmif.privacy.certify import certify as prove
     from cmif.privacy.certify import read
     from cmif.privacy.entries import parse
     from cmif.privacy.table import Table
 
-    entries = parse(read((bundle or default_split("client") / "client") / TABLE))
+    folder = bundle or default_split("client") / "client"
+    require_bundle(folder)
+    entries = parse(read(folder / TABLE))
     told: dict[str, Any]
     try:
         table = Table(entries)

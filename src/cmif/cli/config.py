@@ -48,9 +48,10 @@ def _commands(table: dict[str, Any], group: TyperGroup, context: Any, path: str)
         if isinstance(command, TyperGroup):
             values[name] = _commands(entry, command, context, f"{path}{name}.")
             continue
-        known = {one.name for one in command.params if one.param_type_name == "option"}
+        options = [one for one in command.params if one.param_type_name == "option"]
+        known = {spelling.lstrip("-").replace("-", "_"): one.name for one in options for spelling in one.opts}
         given = {key.replace("-", "_"): value for key, value in entry.items()}
-        for key in given.keys() - known:
+        for key in given.keys() - known.keys():
             raise InputError(f"--config: {key!r} in [{path}{name}] is not an option of that command.")
-        values[name] = given
+        values[name] = {known[key]: value for key, value in given.items()}
     return values

@@ -17,10 +17,12 @@ from cmif.errors import InputError
 
 GROUP = "cmif.commands"
 BROUGHT_BY = {
-    **dict.fromkeys(("demo", "release", "seal", "serve", "split"), "cmif-server"),
-    **dict.fromkeys(("bench", "detect", "eval"), "cmif-lab"),
+    **dict.fromkeys(("demo", "release", "seal", "serve", "split"), ("cmif-server", "./server")),
+    **dict.fromkeys(("bench", "detect", "eval"), ("cmif-lab", "./lab")),
 }
-"""Commands that this repository's other distributions bring, so that asking for one without it says what to install."""
+"""Commands that this repository's other distributions bring, and their folders, so that asking for one without it says
+what to install. None is on the package registry: a name there would be somebody else's.
+"""
 
 
 class Commands(TyperGroup):
@@ -39,13 +41,16 @@ class Commands(TyperGroup):
         for point in entry_points(group=GROUP, name=cmd_name):
             loaded = point.load()
             if isinstance(loaded, typer.Typer):
-                return get_command(loaded)
+                group = get_command(loaded)
+                group.name = cmd_name  # what the list of commands shows
+                return group
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(name=cmd_name)(loaded)
             return get_command(alone)
         if cmd_name in BROUGHT_BY:
-            brings = BROUGHT_BY[cmd_name]
+            brings, folder = BROUGHT_BY[cmd_name]
             raise InputError(
-                f"`cmif {cmd_name}` is a command of {brings}, which is not installed.", hint=f"Install {brings}."
+                f"`cmif {cmd_name}` is a command of {brings}, which is not installed.",
+                hint=f"In CMIF's repository: pip install {folder}",
             )
         return None

@@ -29,7 +29,9 @@ class Format(StrEnum):
 
 def ledger(
     state: Annotated[str | None, typer.Option(help="The gateway's --state.")] = None,
-    by: Annotated[By, typer.Option(help="Whose accounts.")] = By.TENANT,
+    by: Annotated[
+        By, typer.Option(help="Whose accounts: of tenants, their end users, or the steps (nodes) of conversations.")
+    ] = By.TENANT,
     policy: Annotated[
         str | None, typer.Option(help="The gateway's policy, to show what its budgets leave.")
     ] = None,

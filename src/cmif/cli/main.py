@@ -35,7 +35,10 @@ def _version(asked: bool) -> None:
 def root(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_version, is_eager=True, allow_from_autoenv=False
+        ),
     ] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with a table of options for each command.")
@@ -65,8 +68,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _ENGINE:
             raise
-        needed = f"This command needs {error.name}, which is not installed. Run: pip install 'cmif-server[engine]'"
-        sys.stderr.write(f"cmif: {needed}\n")
+        needed = f"This command needs {error.name}, which is not installed."
+        sys.stderr.write(f"cmif: {needed} In CMIF's repository: pip install './server[engine]'\n")
         sys.exit(2)
 
 

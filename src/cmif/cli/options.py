@@ -52,7 +52,7 @@ def default_split(*halves: str) -> Path:
             return split(_base("XDG_CACHE_HOME", ".cache"), *halves, report=report)
     raise InputError(
         "The default model is split by cmif-server, which is not installed.",
-        hint="Install cmif-server, or give a split with --bundle.",
+        hint="In CMIF's repository: pip install ./server. Or give a split, with --bundle where that is an option.",
     )
 
 

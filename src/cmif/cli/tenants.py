@@ -16,13 +16,16 @@ app = typer.Typer(help="Add, list and revoke the tenants of a gateway's state.",
 State = Annotated[str | None, typer.Option(help="The gateway's --state.")]
 Name = Annotated[str, typer.Argument(help="Letters, digits, '_', '.' and '-'.")]
 Epsilon = Annotated[float | None, typer.Option(min=0.0, help="Epsilon in all; default: the policy's.")]
+OfUser = Annotated[
+    float | None, typer.Option(min=0.0, help="Epsilon of each of its end users; default: the policy's.")
+]
 
 _SHOWN = 12
 """Hexadecimal digits of a key's SHA-256 that `list` shows and `revoke` takes."""
 
 
 @app.command()
-def add(name: Name, budget: Epsilon = None, user_budget: Epsilon = None, state: State = None) -> None:
+def add(name: Name, budget: Epsilon = None, user_budget: OfUser = None, state: State = None) -> None:
     """Make a key for a tenant, new or known, and print it: only its SHA-256 is kept. Budgets given replace its own."""
     from cmif.gateway.ledger import Tenant
     from cmif.gateway.state import default_state, look_at

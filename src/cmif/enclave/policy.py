@@ -11,6 +11,7 @@ from typing import Any, Literal
 from cmif.enclave.detect import Detector, default_detectors, plugin
 from cmif.enclave.detect.lexicon import WordList
 from cmif.enclave.surrogates import Relation
+from cmif.enclave.urls import plain_host
 from cmif.errors import InputError
 from cmif.types import Kind
 
@@ -95,6 +96,18 @@ class PrivacyPolicy:
             if not isinstance(entries, list) or not all(isinstance(e, str) and e.strip() for e in entries):
                 raise InputError(f"Policy key {name!r} must be a list of non-empty strings.")
             values[name] = tuple(entries)
+        for name, kind in (("words", Kind.WORD), ("private", Kind.PRIVATE)):
+            for place, entry in enumerate(values[name], 1):
+                if not WordList([entry], kind=kind).detect(entry):
+                    raise InputError(
+                        f"Policy key {name!r}: entry {place} would never be found in a text.",
+                        hint="An entry has one to four words; of a longer phrase give the part that tells.",
+                    )
+        for host in values["hosts"]:
+            if plain_host(f"https://{host.casefold()}/") != host.casefold():
+                raise InputError(
+                    "Policy key 'hosts' takes names of hosts, such as wiki.local: no https://, port or path."
+                )
         relations = raw.get("relations", list(Relation))
         if not isinstance(relations, list) or not set(map(str, relations)) <= set(Relation):
             raise InputError(

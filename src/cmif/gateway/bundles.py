@@ -12,11 +12,7 @@ from cmif.errors import BundleError
 
 def open_bundle(path: Path) -> Bundle:
     """The bundle in ``path``. Raises :class:`BundleError` for a directory that is none, or whose files were altered."""
-    if not (path / MANIFEST).is_file():
-        raise BundleError(
-            f"There is no client bundle in {path.name!r}.",
-            hint="Make one with `cmif split MODEL -o OUT`; it is OUT/client.",
-        )
+    require_bundle(path)
     files = {}
     for name in FILES:
         file = path / name
@@ -24,3 +20,12 @@ def open_bundle(path: Path) -> Bundle:
             raise BundleError(f"{name} is missing from the bundle.", hint="Split the model again.")
         files[name] = np.memmap(file, dtype=np.uint8, mode="r") if file.stat().st_size else b""
     return Bundle.load((path / MANIFEST).read_bytes(), files)
+
+
+def require_bundle(path: Path) -> None:
+    """Raises :class:`BundleError` for a directory that is no bundle."""
+    if not (path / MANIFEST).is_file():
+        raise BundleError(
+            f"There is no client bundle in {path.name!r}.",
+            hint="Make one with `cmif split MODEL -o OUT`; it is OUT/client.",
+        )

@@ -6,6 +6,7 @@ The command line and the entry point of a TEE both come through :func:`parse`; n
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +20,9 @@ from cmif.enclave.policy import Level, PrivacyPolicy
 from cmif.errors import InputError
 from cmif.gateway.logs import LogFormat, LogLevel
 from cmif.gateway.state import is_shared
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#*@\sA-Z]+")
+"""What a header ``Origin`` can say; anything else would be compared with it and never match."""
 
 
 class Lane(StrEnum):
@@ -129,6 +133,8 @@ class GatewayConfig:
             raise InputError("--upstream text needs --upstream-model, the API's name for its model.")
         if self.upstream is not Lane.TEXT and (self.upstream_model is not None or self.upstream_key is not None):
             raise InputError("--upstream-model and --upstream-key are for --upstream text.")
+        if not all(map(_ORIGIN.fullmatch, self.cors_origin)):
+            raise InputError("--cors-origin must be as browsers say it, such as https://app.example: no path, no *.")
         if self.otlp is not None and not self.otlp.startswith(("http://", "https://")):
             raise InputError("--otlp must be http(s)://host:port.")
 
@@ -241,8 +247,10 @@ def read_policy(given: str) -> PrivacyPolicy:
     if given in set(Level):
         return PrivacyPolicy.named(given)
     path = Path(given)
-    if path.suffix != ".toml" or not path.is_file():
+    if path.suffix != ".toml":
         raise InputError(f"--policy is neither one of {', '.join(Level)} nor a TOML file.")
+    if not path.is_file():
+        raise InputError(f"There is no policy file {path.name!r}.")
     return PrivacyPolicy.parse(read_toml(path))
 
 

@@ -210,6 +210,6 @@ def _spans_to(collector: str) -> Spans:
     except ImportError:
         raise InputError(
             "--otlp needs OpenTelemetry, which is not installed.",
-            hint="Run: pip install 'cmif-gateway[otel]'",
+            hint="In CMIF's repository: pip install '.[otel]'",
         ) from None
     return Spans.to(collector)

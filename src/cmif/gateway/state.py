@@ -81,7 +81,7 @@ def _postgres(url: str, budget: Budget | None, terms: Mapping[str, bytes]) -> Le
     except ImportError:
         raise InputError(
             "--state postgresql:// needs psycopg, which is not installed.",
-            hint="Run: pip install 'cmif-gateway[postgres]'",
+            hint="In CMIF's repository: pip install '.[postgres]'",
         ) from None
     return PostgresStore(url, budget, terms)
 

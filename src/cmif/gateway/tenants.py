@@ -83,7 +83,9 @@ class Keys:
         try:
             table = tomllib.loads(path.read_text("utf-8"))["tenants"]
             entries = {str(digest).lower(): Tenant(str(name)).name for name, digest in table.items()}
-        except (OSError, ValueError, KeyError, AttributeError):
+        except OSError as error:
+            raise InputError(f"The tenants file cannot be read ({error.strerror}).") from None
+        except (ValueError, KeyError, AttributeError):
             raise InputError("The tenants file must be TOML with a table [tenants].") from None
         if not entries or any(len(digest) != 64 for digest in entries) or len(entries) != len(table):
             raise InputError("Every tenant needs its own key, given as 64 hexadecimal digits of its SHA-256.")

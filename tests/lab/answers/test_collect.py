@@ -78,7 +78,7 @@ def test_a_question_that_the_gateway_refuses_is_an_empty_answer_with_its_code(
 def test_a_damaged_line_inside_the_file_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     kept = tmp_path / "answers.jsonl"
     kept.write_text('{"key": "a"}\n{"key": "b"}\n', "utf-8")
-    with pytest.raises(InputError, match=r"line 1 of answers\.jsonl"):
+    with pytest.raises(InputError, match=r"Line 1 of answers\.jsonl"):
         read(kept)
     assert kept.read_text("utf-8").count("\n") == 2
 

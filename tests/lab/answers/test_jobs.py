@@ -44,9 +44,9 @@ def test_a_smaller_sample_is_the_same_every_time(data: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "spoil", "message"),
     [
-        ("sst2", "", "unknown task"),
+        ("sst2", "", "Unknown task"),
         ("nq", "nq_open/dev_first_half.jsonl", "missing in the data folder"),
-        ("nq", "books/books.jsonl.xz", "books.jsonl.xz is missing"),
+        ("nq", "books/books.jsonl.xz", "no books/books.jsonl.xz"),
         ("pupa", "pupa/PUPA_TNB.csv", "missing in the data folder"),
     ],
 )
@@ -55,7 +55,7 @@ def test_an_unknown_task_or_a_missing_file_is_said(data: Path, task: str, spoil:
         (data / spoil).unlink()
     with pytest.raises(InputError, match=message):
         load(data, {task: 1})
-    with pytest.raises(InputError, match="--data DIR" if task != "sst2" else "unknown"):
+    with pytest.raises(InputError, match="--data DIR" if task != "sst2" else "Unknown"):
         load(None, {task: 1})
 
 

@@ -32,5 +32,5 @@ def test_empty_lists_and_duplicates_are_refused(words: list[str], said: str) -> 
 def test_a_malformed_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv.gz"
     path.write_bytes(gzip.compress(b"film\tword\t3\nplot\tverb\t1\n"))
-    with pytest.raises(InputError, match="line 2"):
+    with pytest.raises(InputError, match="Line 2"):
         lexicon.load(path, frozenset())

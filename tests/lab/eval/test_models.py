@@ -73,7 +73,7 @@ def test_a_head_that_the_model_cannot_have_is_one_clear_error(
     tiny_models: tuple[Path, Path], tiny_data: Path
 ) -> None:
     task = tasks.load("sst2", tiny_data)
-    with pytest.raises(InputError, match="unknown head"):
+    with pytest.raises(InputError, match="Unknown head"):
         models.Classifier(models.load(str(tiny_models[0])), task, head="magic")
     with pytest.raises(InputError, match="causal"):
         models.Classifier(models.load(str(tiny_models[0])), task, head="words")

@@ -62,7 +62,7 @@ def test_labels_follow_the_files(tmp_path: Path, tiny_data: Path) -> None:
 
 
 def test_wrong_names_folders_and_rows_are_one_clear_error_each(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown task"):
+    with pytest.raises(InputError, match="Unknown task"):
         tasks.load("imdb", tmp_path)
     with pytest.raises(InputError, match="no sst2/"):
         tasks.load("sst2", tmp_path)

@@ -52,6 +52,15 @@ def test_the_manifest_renders_to_toml_without_anything_from_the_host() -> None:
     assert not re.search(r"^loader\.insecure__", text, re.MULTILINE)
 
 
+def test_rendering_with_values_missing_names_exactly_those() -> None:
+    given = [f"{name}={value}" for name, value in VALUES.items() if name not in ("isvsvn", "tls_name")]
+    done = subprocess.run(
+        [sys.executable, str(DEPLOY / "gramine/render.py"), *given], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "render.py: give isvsvn=... tls_name=... as well.\n"
+
+
 def baked(
     text: str, environment: dict[str, str], folder: Path, etc: Path = DEPLOY / "config"
 ) -> GatewayConfig:

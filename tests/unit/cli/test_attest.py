@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -135,8 +137,20 @@ def test_verify_wants_a_url(tmp_path: Path, url: str) -> None:
 
 def test_verify_says_when_nobody_is_there(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text("")
-    done = RUNNER.invoke(
-        app, ["attest", "verify", "http://127.0.0.1:1", "--policy", str(tmp_path / "policy.toml")]
-    )
-    assert isinstance(done.exception, AttestationError)
-    assert done.exception.check == "gateway"
+    asked = ["verify", "http://127.0.0.1:1", "--policy", str(tmp_path / "policy.toml")]
+    code, text = run(*asked)
+    assert (code, text.splitlines()[0]) == (1, "REFUSED")
+    assert "The gateway does not answer." in text
+    code, text = run(*asked, "--json")
+    assert (code, json.loads(text)["reason"]["check"]) == (1, "gateway")
+
+
+def test_verify_of_a_server_without_a_tee_says_so_as_data(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("")
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code, text = run("verify", url, "--policy", str(tmp_path / "policy.toml"), "--json")
+    told = json.loads(text)
+    assert (code, told["accepted"], told["reason"]["seen"]) == (1, False, 404)
+    assert "not started in a TEE" in told["reason"]["message"]

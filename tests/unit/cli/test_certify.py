@@ -22,6 +22,12 @@ def test_a_split_s_table_is_certified(tiny_split: Path) -> None:
     assert told["certified"] is True
 
 
+def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["certify", str(tmp_path / "none")])
+    assert told.exit_code == 1
+    assert "There is no client bundle in 'none'." in str(told.exception)
+
+
 def test_the_bucket_mates_of_sensitive_words_are_shown(tiny_split: Path) -> None:
     table = Table.load(tiny_split / "client" / "table.npz")
     client = str(tiny_split / "client")

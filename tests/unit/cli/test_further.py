@@ -3,6 +3,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cmif.cli import further, main
@@ -14,12 +15,18 @@ def greet(name: str, loud: bool = False) -> None:
     print(f"hello {name.upper() if loud else name}")
 
 
+several = typer.Typer(help="Two commands.")
+several.command()(greet)
+several.command(name="other")(greet)
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     here = f"{__name__}:greet"
     points = EntryPoints(
         (
             EntryPoint("greet", here, further.GROUP),
+            EntryPoint("several", f"{__name__}:several", further.GROUP),
             EntryPoint("gateway", here, further.GROUP),
             EntryPoint("absent", "cmif_no_such_module:x", "another.group"),
         )
@@ -31,6 +38,12 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_distribution_s_command_is_listed_and_runs() -> None:
     assert "Say hello." in CliRunner().invoke(main.app, ["--help"]).stdout
     assert CliRunner().invoke(main.app, ["greet", "ann", "--loud"]).stdout == "hello ANN\n"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_group_of_another_distribution_is_listed_under_its_name() -> None:
+    lines = CliRunner().invoke(main.app, ["--help"], env={"COLUMNS": "120"}).stdout.splitlines()
+    assert any("several" in line and "Two commands." in line for line in lines)
 
 
 @pytest.mark.usefixtures("installed")
@@ -46,6 +59,7 @@ def test_a_command_of_the_lab_without_the_lab_says_what_to_install(command: str)
     told = CliRunner().invoke(main.app, [command, "sst2"])
     assert isinstance(told.exception, InputError)
     assert "cmif-lab" in str(told.exception)
+    assert "pip install ./lab" in str(told.exception)
 
 
 @pytest.mark.usefixtures("installed")
@@ -63,4 +77,4 @@ def test_a_command_that_needs_the_extra_says_so(
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 2
-    assert "pip install 'cmif-server[engine]'" in capsys.readouterr().err
+    assert "pip install './server[engine]'" in capsys.readouterr().err

@@ -168,6 +168,44 @@ def test_a_wrong_option_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--policy", "none.toml"), "There is no policy file 'none.toml'."),
+        (("--tenants", "none.toml"), "The tenants file cannot be read (No such file or directory)."),
+        (("--tls-certificate", "c.pem"), "--tls-certificate and --tls-key go together."),
+        (("--tls-certificate", "c.pem", "--tls-key", "k.pem"), "c.pem cannot be read (No such file or directory)."),
+        (("--host", "256.0.0.1"), "Give an address of this machine as --host."),
+        (("--host", "192.0.2.1"), "Give an address of this machine as --host."),
+        (("--cors-origin", "app.example"), "such as https://app.example"),
+        (("--bundle", "none"), "There is no client bundle in 'none'."),
+    ],
+)
+def test_a_wrong_option_says_which_file_or_address_it_is_about(
+    run: Run, fixed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in run(*fixed, *ENGINE, "--port", "0", *wrong)[2]
+
+
+def test_a_command_s_option_is_in_the_file_as_it_is_on_the_command_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--json` and `--format` too, whose parameters are called otherwise."""
+    state = str(tmp_path / "state")
+    run("tenants", "add", "ward", "--state", state)
+    file = tmp_path / "cmif.toml"
+    file.write_text('[tenants.list]\njson = true\n[ledger]\nformat = "csv"\n')
+    assert json.loads(run("--config", str(file), "tenants", "list", "--state", state)[1])[0]["tenant"] == "ward"
+    assert run("--config", str(file), "ledger", "--state", state)[1].startswith("tenant,")
+
+
+def test_the_environment_says_nothing_that_only_a_person_asks_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that calls its release CMIF_VERSION still starts."""
+    monkeypatch.setenv("CMIF_VERSION", "1.2.3")
+    assert "There is no ledger" in run("ledger", "--state", "none")[2]
+
+
+@pytest.mark.parametrize(
     ("option", "reason"),
     [
         (("--state", "postgresql://127.0.0.1:1/x"), "do not share"),

@@ -37,6 +37,23 @@ def test_bad_keys_and_values_are_refused(raw: dict[str, object]) -> None:
         PrivacyPolicy.parse(raw)
 
 
+@pytest.mark.parametrize("key", ["words", "private"])
+@pytest.mark.parametrize("entry", ["old mill by the river", "§ !"])
+def test_an_entry_that_no_text_would_be_found_to_hold_is_refused_and_not_repeated(key: str, entry: str) -> None:
+    """It would leave as it is typed, with a policy that seems to protect it."""
+    with pytest.raises(InputError) as refused:
+        PrivacyPolicy.parse({key: ["falcon", "deep blue sad sea", entry]})
+    assert f"{key!r}: entry 3" in str(refused.value)
+    assert entry not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["https://wiki.local", "wiki.local/x", "wiki.local:443", "a b"])
+def test_a_host_is_a_name_and_nothing_around_it(host: str) -> None:
+    with pytest.raises(InputError, match="'hosts'"):
+        PrivacyPolicy.parse({"hosts": [host]})
+    assert PrivacyPolicy.parse({"hosts": ["Wiki.local"]}).hosts == ("Wiki.local",)
+
+
 def test_cover_is_a_table_of_k_and_words() -> None:
     assert PrivacyPolicy.parse({}).cover is None
     assert PrivacyPolicy.parse({"cover": {}}).cover == Cover(16, 3)

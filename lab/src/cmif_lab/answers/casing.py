@@ -37,7 +37,7 @@ def from_books(data: Path) -> dict[str, str]:
     Raises InputError."""
     path = data / "books" / "books.jsonl.xz"
     if not path.is_file():
-        raise InputError("books/books.jsonl.xz is missing in the data folder", hint="NQ-open is cased by it")
+        raise InputError("The data folder has no books/books.jsonl.xz.", hint="NQ-open is cased by it.")
     texts, size = [], 0
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:

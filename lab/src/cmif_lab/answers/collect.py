@@ -87,8 +87,8 @@ def read(path: Path) -> dict[str, Answer]:
                 path.write_text("\n".join(lines[:-1]) + "\n", "utf-8")
                 break
             raise InputError(
-                f"line {number} of {path.name} is not an answer",
-                hint="remove that line, or name another folder",
+                f"Line {number} of {path.name} is not an answer.",
+                hint="Remove that line, or name another folder.",
             ) from None
         kept[answer.key] = answer
     return kept

@@ -144,15 +144,15 @@ def load(data: Path | None, counts: dict[str, int]) -> list[Job]:
     jobs = []
     for task, count in counts.items():
         if task not in TASKS:
-            raise InputError(f"unknown task {task!r}", hint=f"one of: {', '.join(TASKS)}")
+            raise InputError(f"Unknown task {task!r}.", hint=f"One of: {', '.join(TASKS)}.")
         if data is None and task != "notes":
-            raise InputError(f"task {task!r} needs a folder of files", hint="give it with --data DIR")
+            raise InputError(f"Task {task!r} needs a folder of files.", hint="Give it with --data DIR.")
         try:
             found = TASKS[task][1](data or Path(), count)
         except (ValueError, KeyError, csv.Error) as error:
-            raise InputError(f"a file of {task} does not follow the format: {type(error).__name__}") from None
+            raise InputError(f"A file of {task} does not follow the format: {type(error).__name__}.") from None
         if not found:
-            raise InputError(f"the files of {task} hold no question")
+            raise InputError(f"The files of {task} hold no question.")
         jobs += found
     return jobs
 
@@ -165,7 +165,7 @@ def _sample(rows: Sequence[T], count: int) -> list[tuple[int, T]]:
 
 def _open(path: Path) -> str:
     if not path.is_file():
-        raise InputError(f"{path.parent.name}/{path.name} is missing in the data folder")
+        raise InputError(f"{path.parent.name}/{path.name} is missing in the data folder.")
     return path.read_text("utf-8-sig")
 
 

@@ -18,16 +18,16 @@ def parse(given: Sequence[str]) -> dict[str, str]:
     for entry in given:
         name, equals, url = entry.partition("=")
         if not equals or not name or not url.startswith(("http://", "https://")):
-            raise InputError("--base-url takes NAME=URL, such as off=http://127.0.0.1:8000")
+            raise InputError("--base-url takes NAME=URL, such as off=http://127.0.0.1:8000.")
         if name in urls or name in (MASKED, NOTHING, AGAIN):
-            raise InputError(f"--base-url names {name!r} twice, or a column that is always there")
+            raise InputError(f"--base-url names {name!r} twice, or a column that is always there.")
         urls[name] = url.rstrip("/").removesuffix("/v1")
     return _with_off(urls)
 
 
 def _with_off(named: dict[str, str]) -> dict[str, str]:
     if OFF not in named:
-        raise InputError(f"one endpoint must be the unprotected one, named {OFF!r}")
+        raise InputError(f"One endpoint must be the unprotected one, named {OFF!r}.")
     return {OFF: named[OFF], **named}
 
 

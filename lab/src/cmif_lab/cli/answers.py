@@ -51,7 +51,7 @@ def answers(
         split = model or default_split()
         if not (split / "client" / "manifest.json").is_file():
             raise InputError(
-                "--model is not a split: it has no client/manifest.json", hint="make one: cmif split"
+                "--model is not a split: it has no client/manifest.json.", hint="Make one: cmif split."
             )
         with servers.started(split, policy.split(","), out / f"{name}.log") as urls:
             told = run.evaluate(asked, urls, kept, command)
@@ -66,6 +66,6 @@ def _counts(given: str) -> dict[str, int]:
     for entry in given.split(","):
         task, colon, count = entry.partition(":")
         if colon and not (count.isdecimal() and int(count)):
-            raise InputError("--task takes NAME or NAME:COUNT, comma-separated")
+            raise InputError("--task takes NAME or NAME:COUNT, comma-separated.")
         counts[task] = int(count) if colon else TASKS.get(task, (0,))[0]
     return counts

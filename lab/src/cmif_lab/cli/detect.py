@@ -15,12 +15,14 @@ from cmif.gateway.config import read_policy
 if TYPE_CHECKING:
     from cmif_lab.detection import Result
 
-app = typer.Typer(help="Detection: measure it on your own texts.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure detection on your own texts.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.callback()
 def detect() -> None:
-    """Detection: measure it on your own texts."""
+    """Measure detection on your own texts."""
 
 
 @app.command(name="eval")

@@ -93,7 +93,7 @@ def experiment(
         background = Fraction(gamma) if gamma else DEFAULT_GAMMA
     except (ValueError, ZeroDivisionError):
         raise InputError(
-            "epsilon is a list of numbers such as 0.5,1,2 and gamma a fraction such as 1/40"
+            "--epsilon takes numbers such as 0.5,1,2 and --gamma a fraction such as 1/40."
         ) from None
     chosen = settings.Settings(
         task=task,

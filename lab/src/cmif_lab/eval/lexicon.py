@@ -68,12 +68,12 @@ def build(
     if limit:
         kept = sorted(kept, key=lambda row: -row[2])[:limit]
     if not kept:
-        raise InputError("the word list is empty")
+        raise InputError("The word list is empty.")
     known = dict.fromkeys(stop_words, 1.0) | {row[0]: row[2] for row in rows if row[0] in stop_words}
     everything = kept + [(word, WordClass.WORD, count) for word, count in sorted(known.items())]
     by_word = {(word, int(cls)): i for i, (word, cls, _) in enumerate(everything)}
     if len(by_word) != len(everything):
-        raise InputError("the word list holds an entry twice")
+        raise InputError("The word list holds an entry twice.")
     return Lexicon(
         tuple(row[0] for row in everything),
         np.array([row[1] for row in everything], np.uint8),
@@ -90,7 +90,7 @@ def load(path: Path | None, stop_words: frozenset[str], limit: int = 0) -> Lexic
     source = path or Path(str(files("cmif_server.provider") / "data" / "words.tsv.gz"))
     if not source.is_file():
         raise InputError(
-            "no word list", hint="give one with --lexicon FILE (word, class, count; tab separated; gzip)"
+            "No word list.", hint="Give one with --lexicon FILE (word, class, count; tab separated; gzip)."
         )
     words: list[str] = []
     classes: list[WordClass] = []
@@ -99,7 +99,7 @@ def load(path: Path | None, stop_words: frozenset[str], limit: int = 0) -> Lexic
         for number, line in enumerate(lines, 1):
             parts = line.rstrip("\n").split("\t")
             if len(parts) != 3 or parts[1] not in CLASSES:
-                raise InputError(f"line {number} of the word list is not word, class, count")
+                raise InputError(f"Line {number} of the word list is not word, class, count.")
             words.append(parts[0])
             classes.append(CLASSES[parts[1]])
             counts.append(float(parts[2]))

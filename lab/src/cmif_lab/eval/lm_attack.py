@@ -45,7 +45,7 @@ class Attacker:
             self.model: Any = kind.from_pretrained(source, dtype=torch.float32).eval()
             self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         except (OSError, ValueError):
-            raise InputError("the attacker's model cannot be loaded") from None
+            raise InputError("The attacker's model cannot be loaded.") from None
         self.tokenizer.padding_side = "right"
         if self.tokenizer.pad_token_id is None:  # any will do: the attention mask hides it
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.convert_ids_to_tokens(0)

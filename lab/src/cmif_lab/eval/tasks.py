@@ -59,7 +59,7 @@ class Task:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise InputError(f"{path.parent.name}/{path.name} is missing in the data folder")
+        raise InputError(f"{path.parent.name}/{path.name} is missing in the data folder.")
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -72,7 +72,7 @@ def _rows(path: Path, columns: int) -> Iterable[list[str]]:
     for number, line in enumerate(_lines(path), 1):
         row = line.rstrip("\r").split("\t")
         if len(row) < columns:
-            raise InputError(f"{path.parent.name}/{path.name} line {number} has fewer than {columns} columns")
+            raise InputError(f"{path.parent.name}/{path.name} line {number} has fewer than {columns} columns.")
         yield row
 
 
@@ -203,7 +203,7 @@ def part(task: Task, name: str) -> Task:
     if name == "choose":
         cut = len(task.train) - min(HELD_OUT, len(task.train) // 4)
         return replace(task, train=task.train[:cut], test=task.test[::2] + task.train[cut:])
-    raise InputError(f"unknown part {name!r}", hint="all, choose or confirm")
+    raise InputError(f"Unknown part {name!r}.", hint="One of: all, choose, confirm.")
 
 
 def load(name: str, data: Path | None) -> Task:
@@ -214,34 +214,34 @@ def load(name: str, data: Path | None) -> Task:
         return plugins.task(name)(data)
     if name not in READERS:
         known = (*READERS, *plugins.names(plugins.TASKS))
-        raise InputError(f"unknown task {name!r}", hint=f"one of: {', '.join(known)}")
+        raise InputError(f"Unknown task {name!r}.", hint=f"One of: {', '.join(known)}.")
     folder, reader = READERS[name]
     if data is None:
         return _from_hub(name)
     if not (data / folder).is_dir():
-        raise InputError(f"the data folder has no {folder}/", hint="see cmif_lab.eval.tasks for the layout")
+        raise InputError(f"The data folder has no {folder}/.", hint="See cmif_lab.eval.tasks for the layout.")
     try:
         task = reader(data / folder)
     except (ValueError, KeyError, csv.Error) as error:
-        raise InputError(f"a file of {folder}/ does not follow the format: {type(error).__name__}") from None
+        raise InputError(f"A file of {folder}/ does not follow the format: {type(error).__name__}.") from None
     if not task.train or not task.test:
-        raise InputError(f"{folder}/ holds no examples")
+        raise InputError(f"{folder}/ holds no examples.")
     return task
 
 
 def _from_hub(name: str) -> Task:
     if name not in HUB:
-        raise InputError(f"task {name!r} needs a folder of files", hint="give it with --data DIR")
+        raise InputError(f"Task {name!r} needs a folder of files.", hint="Give it with --data DIR.")
     try:
         import datasets
     except ImportError:
-        raise InputError("no --data DIR and the `datasets` package is not installed") from None
+        raise InputError("No --data DIR and the `datasets` package is not installed.") from None
     path, configuration, train, test, columns = HUB[name]
     try:
         sets = [datasets.load_dataset(path, configuration, split=split) for split in (train, test)]
     except Exception as error:
         raise InputError(
-            f"the data hub cannot be reached ({type(error).__name__})", hint="use --data DIR"
+            f"The data hub cannot be reached ({type(error).__name__}).", hint="Use --data DIR."
         ) from None
     flip = name == "qnli"  # the hub's QNLI has 0 for entailment
     parts = [

@@ -66,7 +66,7 @@ def build(
     """
     if kind not in KINDS or weights not in WEIGHTS:
         raise InputError(
-            "unknown vectors or weights", hint=f"vectors: {', '.join(KINDS)}; weights: {', '.join(WEIGHTS)}"
+            "Unknown vectors or weights.", hint=f"Vectors: {', '.join(KINDS)}; weights: {', '.join(WEIGHTS)}."
         )
     n = lexicon.sanitised
     words = lexicon.words[:n]

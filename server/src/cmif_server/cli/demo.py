@@ -86,7 +86,7 @@ def run(
         from openai import OpenAI
     except ImportError:
         raise InputError(
-            "The demo speaks through the openai client.", hint="pip install 'cmif-server[demo]'."
+            "The demo speaks through the openai client.", hint="In CMIF's repository: pip install './server[demo]'"
         ) from None
 
     def do(job: Job, url: str, model: str) -> Iterator[Told]:

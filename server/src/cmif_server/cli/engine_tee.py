@@ -40,7 +40,8 @@ def in_tee(
     """A fresh key and what the engine says of itself. ``given``: TLS files of the command line, which must be none.
 
     vLLM's server reads its key from a file: here from one that exists in this process's memory alone and lives on in
-    the vLLM that it becomes (memfd_create(2)). Raises :class:`InputError`.
+    the vLLM that it becomes (memfd_create(2)). Raises :class:`InputError`, and :class:`AttestationError` on a machine
+    that is no TEE of this kind.
     """
     if any(given):
         raise InputError(
@@ -52,12 +53,12 @@ def in_tee(
     if backend != "vllm":
         tls, spki = enclave_tls((host,))
         tee = EngineTee(kind, config, spki, collateral, files, nvattest)
-        tee.producer()  # files that cannot be read are an error now, not at the first question
+        tee.require()
         return InTee(tee, tls)
     certificate, key = self_signed((host,))
     spki = spki_sha256(ssl.PEM_cert_to_DER_cert(certificate.decode("ascii")))
     tee = EngineTee(kind, config, spki, collateral, files, nvattest)
-    tee.producer()
+    tee.require()
     return InTee(tee, None, _in_memory(certificate), _in_memory(key))
 
 

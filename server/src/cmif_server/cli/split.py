@@ -25,7 +25,7 @@ def split(
         Path, typer.Option("--out", "-o", help="Directory for the halves, OUT/client and OUT/server.")
     ],
     k: Annotated[
-        int | None, typer.Option(help="Words a bucket of the privacy table has at least; default 16.")
+        int | None, typer.Option(help="Words a bucket of the privacy table has at least; default 20.")
     ] = None,
     epsilon: Annotated[float | None, typer.Option(help="eps_in of one sanitised word; default 1.")] = None,
     law: Annotated[

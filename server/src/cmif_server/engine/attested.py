@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from cmif.attest.evidence import TeeKind
+from cmif.attest.evidence import REPORT_DATA_BYTES, TeeKind
 from cmif.attest.prove import nvidia
 from cmif.attest.prove.produce import Producer, producer
 from cmif.attest.prove.route import attestation_route
@@ -33,6 +33,11 @@ class EngineTee:
     def producer(self) -> Producer:
         """Raises :class:`InputError` for a file that cannot be read."""
         return producer(self.kind, collateral=self.collateral, chain=self.chain)
+
+    def require(self) -> None:
+        """Whatever keeps this machine from giving evidence is an error now, not at the first question. Raises
+        :class:`InputError` for a file, :class:`AttestationError` for the platform."""
+        self.producer().produce(bytes(REPORT_DATA_BYTES))
 
     def route(self, model: str) -> Route:
         """``GET /attestation`` of an engine that serves the split ``model``."""

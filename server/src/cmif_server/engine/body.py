@@ -40,7 +40,7 @@ def load_body(path: Path) -> Body:
         manifest = json.loads((path / BODY).read_text("utf-8"))
     except (OSError, ValueError):
         raise BundleError(
-            f"No readable {BODY} in the server body.", hint="Make one with `cmif split`."
+            f"No readable {BODY} in the server body.", hint="Make one with `cmif split MODEL -o OUT`; it is OUT/server."
         ) from None
     info, files = _read(manifest)
     for name, entry in files.items():

@@ -33,7 +33,7 @@ def seal(client: Path, out: Path, key: bytes, epoch: int = 1) -> SealedHeader:
         expected = {str(name): str(entry["sha256"]) for name, entry in json.loads(manifest)["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BundleError(
-            f"The client bundle has no readable {MANIFEST}.", hint="Split the model again."
+            f"The client bundle has no readable {MANIFEST}.", hint="Give the OUT/client of `cmif split MODEL -o OUT`."
         ) from None
     bundle = hashlib.sha256(manifest).hexdigest()
     expected[MANIFEST] = bundle

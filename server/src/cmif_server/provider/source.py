@@ -80,7 +80,7 @@ def require_packages(*names: str) -> None:
     for name in names:
         if find_spec(name) is None:
             raise InputError(
-                f"This needs the package {name!r}.", hint="pip install 'cmif-server[engine]'."
+                f"This needs the package {name!r}.", hint="In CMIF's repository: pip install './server[engine]'"
             )
 
 

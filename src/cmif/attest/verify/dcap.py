@@ -101,7 +101,7 @@ def _library() -> Any:
         import dcap_qvl
     except ImportError:
         raise InputError(
-            "Verifying SGX and TDX needs dcap-qvl.", hint="pip install 'cmif-gateway[attest]'"
+            "Verifying SGX and TDX needs dcap-qvl.", hint="In CMIF's repository: pip install '.[attest]'"
         ) from None
     return dcap_qvl
 
