@@ -101,7 +101,7 @@ class PrivacyPolicy:
                 if not WordList([entry], kind=kind).detect(entry):
                     raise InputError(
                         f"Policy key {name!r}: entry {place} would never be found in a text.",
-                        hint="An entry has one to four words; of a longer phrase give the part that tells.",
+                        hint="An entry is a word or a phrase of words and numbers.",
                     )
         for host in values["hosts"]:
             if plain_host(f"https://{host.casefold()}/") != host.casefold():

@@ -21,7 +21,6 @@ CATEGORIES = ("health", "money", "faith", "origin", "politics", "sexuality", "un
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*+")
 _PLURAL = re.compile(r"(?:'s|’s|s|es)\Z")
-_LONGEST = 4  # words in an entry
 
 _AGE = re.compile(
     r"(?i:(?<![\w.])(\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)[ -]old\b|[ -]?(?:y/?o|yo|y\.o\.)(?!\w)|"
@@ -36,11 +35,12 @@ class WordList:
     """Finds the entries of word lists, whole words, any case, singular or plural."""
 
     def __init__(self, words: Iterable[str], *, name: str = "lexicon", kind: Kind = Kind.WORD) -> None:
-        """``words``: entries of one to four words. ``kind``: WORD (the mechanism) or PRIVATE (a surrogate)."""
+        """``words``: entries, words or phrases. ``kind``: WORD (the mechanism) or PRIVATE (a surrogate)."""
         self.name = name
         self._kind = kind
         self._entries = frozenset(_key(entry) for entry in words if _key(entry))
         self._first = frozenset(entry.split(" ")[0] for entry in self._entries if " " in entry)
+        self._longest = max((entry.count(" ") + 1 for entry in self._entries), default=1)
 
     def __contains__(self, word: str) -> bool:
         return not self._entries.isdisjoint(_forms(word.lower()))
@@ -71,7 +71,7 @@ class WordList:
         """How many tokens from ``i`` are one entry, the longest; 0 for none."""
         word = tokens[i][2]
         if not self._first.isdisjoint(_forms(word)):
-            following = [token for _, _, token in tokens[i : i + _LONGEST]]
+            following = [token for _, _, token in tokens[i : i + self._longest]]
             for n in range(len(following), 1, -1):
                 head = " ".join(following[: n - 1])
                 if any(f"{head} {form}" in self._entries for form in _forms(following[n - 1])):

@@ -90,3 +90,9 @@ def test_surrogate_names_are_names_to_the_detector() -> None:
     for kind in ("given", "surname", "place"):
         unknown = [name for name in lists()[kind] if name.lower() not in listed and name.lower() in entries("common_words.txt")]
         assert unknown == []
+
+
+def test_a_phrase_of_any_length_is_found_whole() -> None:
+    phrase = "the old mill by the deep blue river behind Kent"
+    found = WordList([phrase, "mill"], kind=Kind.PRIVATE).detect(f"Meet at {phrase.upper()}, not before.")
+    assert [(span.start, span.end) for span in found] == [(8, 8 + len(phrase))]
