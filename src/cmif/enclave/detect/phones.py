@@ -34,6 +34,12 @@ _OPERATOR_AFTER = re.compile(r"\)?[ ]?(?:[=*+<>×÷^]|/[ ]?\d)")
 _YEARS = re.compile(r"(?:1[5-9]|20|21)\d\d[ ]?[-–/. ][ ]?(?:1[5-9]|20|21)\d\d")
 _MONEY = re.compile(r"(?:[$€£¥₹]|(?i:usd|eur|gbp|chf|rs))[ ]?\Z")
 _LAYOUT = re.compile(r"[-()/–.+x#]")
+# "MRN 4471-9025", "account 88213467", "order no. 555 014 7788": what a record is called by is no phone's.
+_RECORD = re.compile(
+    r"(?i:(?<![\w/-])(?:(?:m\.?r\.?n\.?|account|acct\.?|a/c|policy|claim|invoice|docket|iban|serial)(?: (?:no|nr|number|id|#)\b\.?)?"
+    r"|(?:record|chart|order|case|file|matter|ticket|ref(?:erence)?|customer|member|patient|booking|contract|loan)"
+    r" (?:no|nr|number|id|#)\b\.?)(?: is)?[ :#=]{1,3})\Z"
+)
 
 
 def numbers(text: str) -> Iterator[Span]:
@@ -66,7 +72,11 @@ def _is_sum(text: str, end: int, written: str, before: str) -> bool:
 
 
 def _is_phone(written: str, digits: str, before: str) -> bool:
-    if written.startswith(("+", "(+", "00")) or _CUE.search(before):
+    if written.startswith(("+", "(+", "00")):
+        return True
+    if _RECORD.search(before):
+        return False
+    if _CUE.search(before):
         return True
     if len(digits) <= 15 and _LAYOUT.search(written):
         return True
