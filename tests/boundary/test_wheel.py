@@ -65,9 +65,9 @@ def test_the_wheels_work_by_themselves(
         )  # fmt: skip
 
     assert "gateway" in cmif("--help").stdout
-    told = cmif("inspect", "John Smith has a cold.", "--bundle", str(tiny_split / "client"), "--json")
+    told = cmif("inspect", "John Oberhuber has a cold.", "--bundle", str(tiny_split / "client"), "--json")
     assert told.returncode == 0, told.stderr
-    assert "Smith" not in json.loads(told.stdout)["sent_text"]
+    assert "Oberhuber" not in json.loads(told.stdout)["sent_text"]
     assert cmif("certify", str(tiny_split / "client")).returncode == 0
     body = str(tiny_split / "server")
 

@@ -70,6 +70,6 @@ def test_the_page_says_what_an_attested_engine_runs_in(tiny_split: Path, tmp_pat
         asked = ("--engine-policy", str(policy), "--allow-simulated", "--name", "a-model", "--ui", "0")
         with gateway(tiny_split, engine["url"], tmp_path / "state", *asked) as gate:
             until(gate["url"], None)
-            told = in_chromium("browser", tmp_path, ui=gate["ui"], text="Hello from Alice Baker.", picture="page-attested")
+            told = in_chromium("browser", tmp_path, ui=gate["ui"], text="Hello from Alice Whitfield.", picture="page-attested")
     assert told["engine"] == f"The engine runs in: {LABEL}. Its evidence held when turn 1 was sent."
-    assert "Baker" not in told["turn"]["sees"]
+    assert "Whitfield" not in told["turn"]["sees"]

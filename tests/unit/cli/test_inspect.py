@@ -21,23 +21,23 @@ def run(*arguments: str) -> Any:
 def test_json_has_the_contract_s_keys(tiny_split: Path) -> None:
     bundle = str(tiny_split / "client")
     told = json.loads(
-        run("inspect", "Anna Weber has pain.", "--bundle", bundle, "--policy", "content", "--json")
+        run("inspect", "Anna Oberhuber has pain.", "--bundle", bundle, "--policy", "content", "--json")
     )
     assert set(told) == {"sent_text", "epsilon", "mode", "k", "eps_in", "eps_out", "detectors", "tokens"}
     assert told["detectors"] == [detector.name for detector in default_detectors()]
     assert all(set(t) == {"text", "sent", "kept", "kind", "epsilon"} for t in told["tokens"])
-    assert "Weber" not in told["sent_text"]
+    assert "Oberhuber" not in told["sent_text"]
 
 
 def test_jsonl_gives_one_line_a_line(tiny_split: Path, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
-    file.write_text('{"text": "John Smith"}\n{"text": "no names here"}\n\n{"text": ""}\n')
+    file.write_text('{"text": "John Oberhuber"}\n{"text": "no names here"}\n\n{"text": ""}\n')
     lines = run(
         "inspect", "--jsonl", str(file), "--bundle", str(tiny_split / "client"), "--policy", "entities"
     ).splitlines()
     told = [json.loads(line)["sent_text"] for line in lines]
     assert told[1:] == ["no names here", ""]
-    assert "Smith" not in told[0]
+    assert "Oberhuber" not in told[0]
 
 
 @pytest.mark.parametrize("content", ["not json\n", '{"txt": "a"}\n', '{"text": 5}\n', '{"text": "ok"}\n[]\n'])
@@ -63,7 +63,7 @@ def test_wrong_arguments_are_refused(tiny_split: Path, tmp_path: Path) -> None:
 
 def test_people_get_a_table_with_k_and_epsilon(tiny_split: Path) -> None:
     shown = run(
-        "inspect", "Anna Weber has pain.", "--bundle", str(tiny_split / "client"), "--policy", "content"
+        "inspect", "Anna Oberhuber has pain.", "--bundle", str(tiny_split / "client"), "--policy", "content"
     )
     assert "eps_in" in shown
     assert "Not protected" in shown
