@@ -7,11 +7,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from cmif.attest.evidence import Evidence, TeeKind
+from cmif.cli.asking import get, statement
 from cmif.errors import AttestationError, InputError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-
-_MAX_STATEMENT_BYTES = 1 << 20
 
 Kind = Annotated[TeeKind, typer.Option(help="What the evidence is.")]
 EvidenceFile = Annotated[
@@ -137,7 +135,7 @@ def page(
             record, der = _checked(url, policy, allow_simulated)
             if not record["accepted"]:
                 return Seen(record, None)
-            _, told, other = _get(url, "/readyz")
+            _, told, other = get(url, "/readyz")
         except AttestationError as refusal:
             return Seen({"accepted": False, "reason": refusal.record()}, None)
         reasons = told.get("reasons") if isinstance(told, dict) and other == der else None
@@ -157,7 +155,7 @@ def _checked(url: str, policy: Path, allow_simulated: bool) -> tuple[dict[str, A
 
     nonce, der = os.urandom(NONCE_BYTES), None
     try:
-        told, der = _fetch(url, nonce)
+        told, der = statement(url, nonce)
         spki = spki_sha256(der) if der else None
         claims, subject = require_statement(
             told, nonce, _policy(policy), datetime.now(UTC), tls_spki=spki, allow_simulated=allow_simulated
@@ -279,60 +277,6 @@ def _time(text: str | None) -> datetime:
     except ValueError:
         raise InputError("--at is not an ISO 8601 time, such as 2026-01-31T12:00:00Z.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _fetch(url: str, nonce: bytes) -> tuple[Any, bytes | None]:
-    """The statement, and the certificate the connection ended at."""
-    status, told, der = _get(url, f"/attestation?nonce={nonce.hex()}")
-    if status == 404:
-        raise AttestationError(
-            "The gateway gives no statement: it was not started in a TEE (`gateway --sealed`, `serve --tee`).",
-            check="gateway",
-            expected=200,
-            seen=status,
-        )
-    if status != 200:
-        raise AttestationError("The gateway gives no statement.", check="gateway", expected=200, seen=status)
-    return told, der
-
-
-def _get(url: str, path: str) -> tuple[int, Any, bytes | None]:
-    """Status, JSON (None for what is none) and the certificate the connection ended at. Certificate authorities play no
-    part here.
-    """
-    import http.client
-    import ssl
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError("The gateway's URL must be http(s)://host:port.")
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(
-            parts.hostname, parts.port or 443, timeout=30, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=30)
-    try:
-        connection.connect()
-        sock = connection.sock
-        der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        data = answer.read(_MAX_STATEMENT_BYTES)
-    except (OSError, http.client.HTTPException):
-        raise AttestationError(
-            "The gateway does not answer.", check="gateway", expected="an answer", seen=None
-        ) from None
-    finally:
-        connection.close()
-    try:
-        return answer.status, json.loads(data), der
-    except ValueError:
-        return answer.status, None, der
 
 
 def _print(record: dict[str, Any]) -> None:

@@ -36,7 +36,8 @@ _MONEY = re.compile(r"(?:[$€£¥₹]|(?i:usd|eur|gbp|chf|rs))[ ]?\Z")
 _LAYOUT = re.compile(r"[-()/–.+x#]")
 # "MRN 4471-9025", "account 88213467", "order no. 555 014 7788": what a record is called by is no phone's.
 _RECORD = re.compile(
-    r"(?i:(?<![\w/-])(?:(?:m\.?r\.?n\.?|account|acct\.?|a/c|policy|claim|invoice|docket|iban|serial)(?: (?:no|nr|number|id|#)\b\.?)?"
+    r"(?i:(?<![\w/-])(?:(?:m\.?r\.?n\.?|account|acct\.?|a/c|policy|claim|invoice|docket|iban|serial)"
+    r"(?: (?:no|nr|number|id|#)\b\.?)?"
     r"|(?:record|chart|order|case|file|matter|ticket|ref(?:erence)?|customer|member|patient|booking|contract|loan)"
     r" (?:no|nr|number|id|#)\b\.?)(?: is)?[ :#=]{1,3})\Z"
 )

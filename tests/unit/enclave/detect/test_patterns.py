@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmif.enclave.detect import detect_all
+from cmif.enclave.detect.patterns import Patterns
 from cmif.enclave.detect.plain import plain
 from cmif.enclave.detect.streets import streets
 
@@ -146,3 +148,20 @@ def test_an_address_ends_with_its_sentence() -> None:
     assert "273 Thanel Drive" in found
     assert not any("The court" in address for address in found)
     assert any(address.startswith("5 Elm Blvd") for address in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Eleanor, MRN 4471-9025, was seen", "id"),
+        ("on his account 88213467 and", "id"),
+        ("policy number 4471 9025 11", "id"),
+        ("order no. 555 014 7788", "id"),
+        ("account holder's phone 202 555 0147", "phone"),
+        ("Patient: 202 555 0147", "phone"),
+        ("account +49 30 901820", "phone"),
+    ],
+)
+def test_what_a_record_is_called_by_is_no_phone(text: str, kind: str) -> None:
+    (found,) = [s for s in detect_all(text, [Patterns()]) if any(c.isdigit() for c in text[s.start : s.end])]
+    assert found.kind.value == kind
