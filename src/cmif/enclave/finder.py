@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from heapq import merge
 from itertools import chain, pairwise
-from typing import Generic, TypeVar
 
 from cmif.enclave.detect.plain import readings
 from cmif.enclave.folding import caseless, folded, is_known, one_word, ordinary
 from cmif.enclave.originals import NAMES, NUMBERS, SHORT, Original, spellings
+from cmif.enclave.prefixes import Prefixes
 from cmif.types import Kind
 
 _CASED = NAMES | {Kind.WORD, Kind.ADDRESS}
@@ -49,36 +48,6 @@ class Found:
 
 _Hit = tuple[int, int, Original, Callable[[str], str]]
 """Where an original is said, and what is sent for it as it is said there."""
-T = TypeVar("T")
-
-
-class _Spelled(Generic[T]):
-    """Values by their spelling. ``keys`` hold a beginning of each, as long as ``key`` at most: what lies at a place is
-    asked for only where one of them does.
-    """
-
-    def __init__(self, values: dict[str, T], key: int) -> None:
-        self.values = values
-        self.keys = frozenset(spelled[:key] for spelled in values)
-        self.lengths = sorted({len(begun) for begun in self.keys}, reverse=True)
-        self._sorted = sorted(values)
-        self._longest = max(map(len, values), default=0)
-        self._shorter: list[int] = []  # the longest other that each begins with
-        within: list[int] = []
-        for i, spelled in enumerate(self._sorted):
-            while within and not spelled.startswith(self._sorted[within[-1]]):
-                within.pop()
-            self._shorter.append(within[-1] if within else -1)
-            within.append(i)
-
-    def at(self, text: str, start: int, stop: int) -> Iterator[tuple[str, T]]:
-        """Those that begin at ``start`` of ``text`` and end before ``stop``, the longest first."""
-        i = bisect_right(self._sorted, text[start : min(stop, start + self._longest)]) - 1
-        while i >= 0:
-            spelled = self._sorted[i]
-            if text.startswith(spelled, start, stop):
-                yield spelled, self.values[spelled]
-            i = self._shorter[i]
 
 
 class Finder:
@@ -114,8 +83,8 @@ class Finder:
             several = len(marks) < len(plain) or marks.isdigit()
             if marks not in parted[not several]:
                 parted[several].setdefault(marks, value)
-        self._index, self._numbers = _Spelled(index, _KEY), _Spelled(numbers, SHORT)
-        self._several, self._single = _Spelled(parted[True], SHORT), _Spelled(parted[False], SHORT)
+        self._index, self._numbers = Prefixes(index, _KEY), Prefixes(numbers, SHORT)
+        self._several, self._single = Prefixes(parted[True], SHORT), Prefixes(parted[False], SHORT)
 
     def find(self, text: str) -> list[Found]:
         """Not overlapping, in order; the longest of those that begin at one place."""
