@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from heapq import merge
 from itertools import chain, pairwise
 
 from cmif.enclave.detect.plain import readings
 from cmif.enclave.folding import caseless, folded, is_known, one_word, ordinary
 from cmif.enclave.originals import NAMES, NUMBERS, SHORT, Original, spellings
+from cmif.enclave.prefixes import Prefixes
 from cmif.types import Kind
 
 _CASED = NAMES | {Kind.WORD, Kind.ADDRESS}
@@ -45,6 +46,10 @@ class Found:
     sent: str
 
 
+_Hit = tuple[int, int, Original, Callable[[str], str]]
+"""Where an original is said, and what is sent for it as it is said there."""
+
+
 class Finder:
     """Where a text of the client's says one of some originals, in any spelling and at any boundary.
 
@@ -54,80 +59,76 @@ class Finder:
     word is not meant by its small spelling ("mark", "may"). Invisible characters, percent and HTML escapes are seen
     through, and so is what a quotation, markup or a table puts between the words of a value, or a line's end inside
     one.
-    Linear in the text.
+    Linear in the text, whatever the originals: of those that begin alike each is not tried.
     """
 
     def __init__(self, originals: Iterable[Original]) -> None:
-        self._index: defaultdict[str, dict[str, tuple[Original, str]]] = defaultdict(dict)
-        self._numbers: defaultdict[str, dict[str, Original]] = defaultdict(dict)
-        self._parted: defaultdict[str, dict[str, tuple[Original, bool]]] = defaultdict(dict)
+        index: dict[str, tuple[Original, str]] = {}
+        numbers: dict[str, Original] = {}
+        parted: dict[bool, dict[str, Original]] = {True: {}, False: {}}
         self._exact: dict[Original, dict[str, str]] = {}
         originals = tuple(originals)
         self._secrets = {o.original: o for o in originals if o.kind is Kind.SECRET}
         for restorable in (True, False):  # a spelling that can be restored outdoes one that cannot
             for o in originals:
                 for spelled, sent in _said(o, restorable):
-                    self._index[spelled[:_KEY]].setdefault(spelled, (o, sent))
+                    index.setdefault(spelled, (o, sent))
         for value, written in [(o, written) for o in originals for written in (o.original, *_parts(o))]:
             plain = folded(written)[0].strip()
             marks = "".join(filter(str.isalnum, plain))
             if len(marks) < _REGROUPED or value.kind is Kind.WORD:
                 continue
             if value.kind in NUMBERS:
-                self._numbers[marks[:SHORT]].setdefault(marks, value)
+                numbers.setdefault(marks, value)
             several = len(marks) < len(plain) or marks.isdigit()
-            self._parted[marks[:SHORT]].setdefault(marks, (value, several))
-        self._ordered = {
-            key: sorted(spelled.items(), key=lambda item: -len(item[0]))
-            for key, spelled in self._index.items()
-        }
-        self._lengths = [n for n in range(_KEY, 0, -1) if any(len(key) == n for key in self._ordered)]
+            if marks not in parted[not several]:
+                parted[several].setdefault(marks, value)
+        self._index, self._numbers = Prefixes(index, _KEY), Prefixes(numbers, SHORT)
+        self._several, self._single = Prefixes(parted[True], SHORT), Prefixes(parted[False], SHORT)
 
     def find(self, text: str) -> list[Found]:
         """Not overlapping, in order; the longest of those that begin at one place."""
-        if not self._ordered:
+        if not self._index.values:
             return []
-        hits: list[Found] = []
+        hits = []
         for reading in readings(text):
             plain, at = folded(reading.text)
-            for start, end, original, sent in chain(
+            for start, end, original, like in chain(
                 self._scan(reading.text, plain, at),
                 self._regrouped(reading.text, plain, at),
                 self._apart(reading.text, plain, at),
             ):
-                hits.append(Found(*reading.original(start, end), original, sent))
+                hits.append((*reading.original(start, end), original, like, reading.text, start, end))
         out: list[Found] = []
-        for hit in sorted(hits, key=lambda f: (f.start, -f.end)):
-            if not out or hit.start >= out[-1].end:
-                out.append(hit)
+        for begin, last, original, like, read, start, end in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
+            if not out or begin >= out[-1].end:
+                out.append(Found(begin, last, original, like(read[start:end])))
         return out
-
-    def _scan(self, text: str, plain: str, at: Sequence[int]) -> Iterator[tuple[int, int, Original, str]]:
-        ordered, lengths = self._ordered, self._lengths
+    def _scan(self, text: str, plain: str, at: Sequence[int]) -> Iterator[_Hit]:
+        keys, lengths = self._index.keys, self._index.lengths
         position = 0
         while position < len(plain):
-            best = None
-            for length in lengths:  # falling, so that the first match is the longest
-                for spelled, (original, sent) in ordered.get(plain[position : position + length], ()):
-                    end = position + len(spelled)
-                    if plain.startswith(spelled, position) and _counts(
-                        text, at[position], at[end], original
-                    ):
-                        best = (len(spelled), original, sent)
-                        break
-                if best is not None:
+            for length in lengths:
+                if plain[position : position + length] in keys:
                     break
-            if best is None:
+            else:
                 position += 1
                 continue
-            start, end = at[position], at[position + best[0]]
-            said, original = text[start:end], best[1]
-            if (secret := self._secrets.get(said)) is not None:  # its case is part of it
-                yield start, end, secret, secret.surrogate
-                position += best[0]
-                continue
-            yield start, end, original, self._sent(said, original) or _like(said, best[2], original.kind)
-            position += best[0]
+            for spelled, (original, sent) in self._index.at(plain, position, len(plain)):
+                start, end = at[position], at[position + len(spelled)]
+                if _counts(text, start, end, original):
+                    said = text[start:end]
+                    if (secret := self._secrets.get(said)) is not None:  # its case is part of it
+                        yield start, end, secret, partial(_whole, sent=secret.surrogate)
+                    else:
+                        yield start, end, original, partial(self._as_said, original, sent)
+                    position += len(spelled)
+                    break
+            else:
+                position += 1
+
+    def _as_said(self, original: Original, sent: str, said: str) -> str:
+        return self._sent(said, original) or _like(said, sent, original.kind)
 
     def _sent(self, said: str, original: Original) -> str | None:
         """The surrogate's spelling that is restored as exactly this one."""
@@ -135,51 +136,62 @@ class Finder:
             self._exact[original] = {written: sent for sent, written in reversed(spellings(original))}
         return self._exact[original].get(said)
 
-    def _regrouped(
-        self, text: str, plain: str, at: Sequence[int]
-    ) -> Iterator[tuple[int, int, Original, str]]:
+    def _regrouped(self, text: str, plain: str, at: Sequence[int]) -> Iterator[_Hit]:
         """Numbers whatever their groups."""
-        if not self._numbers or not _DIGIT.search(text):
+        if not self._numbers.values or not _DIGIT.search(text):
             return
-        places = [i for i, char in enumerate(plain) if char.isalnum()]
-        packed = "".join([plain[i] for i in places])
+        places, packed = _packed(plain)
+        keys = self._numbers.keys
+        stop = 0
         for k in range(len(packed) - SHORT + 1):
-            for digits, original in self._numbers.get(packed[k : k + SHORT], {}).items():
-                last = k + len(digits) - 1
-                if not packed.startswith(digits, k):
-                    continue
-                said = plain[places[k] : places[last] + 1]
-                if not _APART.search(said):
-                    start, end = at[places[k]], at[places[last] + 1]
-                    yield start, end, original, _regroup(text[start:end], original.surrogate)
+            if packed[k : k + SHORT] not in keys:
+                continue
+            if stop <= k:  # as far as nothing parts what is said
+                stop = k + 1
+                while stop < len(packed) and not _APART.search(plain, places[stop - 1] + 1, places[stop]):
+                    stop += 1
+            for digits, original in self._numbers.at(packed, k, stop):
+                start, end = at[places[k]], at[places[k + len(digits) - 1] + 1]
+                yield start, end, original, partial(_regroup, sent=original.surrogate)
+                break
 
-    def _apart(
-        self, text: str, plain: str, at: Sequence[int]
-    ) -> Iterator[tuple[int, int, Original, str]]:
+    def _apart(self, text: str, plain: str, at: Sequence[int]) -> Iterator[_Hit]:
         """Values whatever stands between their words, from the beginning of one word to the end of another."""
         bare = _MARKUP.sub(lambda match: " " * len(match.group()), plain) if _MARKED.search(plain) else plain
-        places = [i for i, char in enumerate(bare) if char.isalnum()]
-        packed = "".join([bare[i] for i in places])
+        places, packed = _packed(bare)
         gaps = [b - a - 1 for a, b in pairwise(places)]
-        begins = (k for k in range(len(packed) - SHORT + 1) if not k or gaps[k - 1])
-        for k in begins:
-            for marks, (original, several) in self._parted.get(packed[k : k + SHORT], {}).items():
+        begins = [k for k in range(len(packed)) if not k or gaps[k - 1]]
+        several, single = self._several, self._single
+        far = letters = 0
+        for i, k in enumerate(begins):
+            key = packed[k : k + SHORT]
+            said: list[Iterable[tuple[str, Original]]] = []
+            if key in several.keys:
+                far = max(far, k + 1)
+                while far < len(packed) and gaps[far - 1] <= _GAP:
+                    far += 1
+                said.append(several.at(packed, k, far))
+            if key in single.keys:  # spelled out, or broken once
+                letters = max(letters, k + 1)
+                while letters < len(packed) and 0 < gaps[letters - 1] <= _GAP:
+                    letters += 1
+                said.append(single.at(packed, k, letters))
+                second, third = (*begins[i + 1 : i + 3], len(packed), len(packed))[:2]
+                broken = packed[k:third]
+                near = broken in single.values and second < third and gaps[second - 1] <= _GAP
+                if near and _BROKEN.search(bare, places[second - 1] + 1, places[second]):
+                    said.append([(broken, single.values[broken])])
+            for marks, original in merge(*said, key=lambda spelled: -len(spelled[0])):
                 last = k + len(marks) - 1
-                if not packed.startswith(marks, k) or (last < len(gaps) and not gaps[last]):
+                if last < len(gaps) and not gaps[last]:
                     continue
-                inside = gaps[k:last]
-                if max(inside) > _GAP:
-                    continue
-                said = bare[places[k] : places[last] + 1]
-                if marks.isdigit() and len(marks) < _LONG and _SEVERAL.search(said):
-                    continue
-                if not several and 0 in inside and (len(inside) - inside.count(0) > 1 or not _BROKEN.search(said)):
+                if len(marks) < _LONG and marks.isdigit() and _SEVERAL.search(bare, places[k], places[last]):
                     continue
                 start, end = at[places[k]], at[places[last] + 1]
                 as_number = original.kind in NUMBERS or original.kind is Kind.DATE
                 like = _regroup if as_number else partial(_like, kind=original.kind)
-                yield start, end, original, like(text[start:end], original.surrogate)
-
+                yield start, end, original, partial(like, sent=original.surrogate)
+                break
 
 @lru_cache(maxsize=4096)
 def _said(o: Original, restorable: bool) -> tuple[tuple[str, str], ...]:
@@ -220,6 +232,12 @@ def _parts(o: Original) -> list[str]:
     return told if len(parts) > 1 else []
 
 
+def _packed(plain: str) -> tuple[list[int], str]:
+    """Where the letters and digits are, and they alone."""
+    places = [i for i, char in enumerate(plain) if char.isalnum()]
+    return places, "".join([plain[i] for i in places])
+
+
 def _regroup(said: str, sent: str) -> str:
     """The letters and digits of ``sent`` in the groups of ``said``."""
     marks = [char for char in sent if char.isalnum()]
@@ -253,6 +271,10 @@ def _counts(text: str, start: int, end: int, original: Original) -> bool:
     while end < most and text[end : end + 1].isalpha():
         end += 1
     return not is_known(text[start:end])
+
+
+def _whole(said: str, sent: str) -> str:
+    return sent
 
 
 def _like(said: str, sent: str, kind: Kind) -> str:

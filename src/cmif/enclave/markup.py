@@ -77,7 +77,7 @@ class Html:
         return self._lost or any(reading.closed for reading in self._readings)
 
     def feed(self, text: str) -> None:
-        if not self._readings and "<" not in text and "＜" not in text:
+        if self._lost or (not self._readings and "<" not in text and "＜" not in text):
             return
         for char in text:
             for reading in self._readings:
@@ -86,6 +86,8 @@ class Html:
             self._readings = [reading for reading in self._readings if reading.alive]
             if char in "<＜":
                 self._merge()
+                if self._lost:
+                    return
                 self._readings.append(_Reading(self.shown))
 
     def blank_line(self) -> None:
@@ -97,7 +99,8 @@ class Html:
 
     def _merge(self) -> None:
         self._readings = list({reading.key: reading for reading in self._readings}.values())
-        self._lost |= len(self._readings) > _READINGS
+        if len(self._readings) > _READINGS:
+            self._lost, self._readings = True, []
 
 
 class _Reading:

@@ -128,10 +128,9 @@ def quoted(
         if not here:
             at += 1
             continue
-        lengths = [_run(found, at, answers[a].words, w) for a, w in here]
-        ahead = [i for i, (a, w) in enumerate(here) if a == follows[0] and w >= follows[1]]
-        best = ahead[0] if ahead else max(range(len(here)), key=lengths.__getitem__)
-        (a, w), length = here[best], lengths[best]
+        ahead = [(a, w) for a, w in here if a == follows[0] and w >= follows[1]]
+        runs = [(_run(found, at, answers[a].words, w), (a, w)) for a, w in ahead[:1] or here]
+        length, (a, w) = max(runs, key=lambda run: run[0])
         words, first, last = answers[a].words, at, at + length
         if (
             first == 1 and w and words[w - 1].endswith(found[0])

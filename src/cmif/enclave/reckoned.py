@@ -13,10 +13,13 @@ anniversary that a client types again may then be a day beside what the engine w
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from calendar import isleap
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 
 from cmif.enclave import layouts
 from cmif.enclave.detect.dates import dates
@@ -52,7 +55,9 @@ class Reckoned:
     def __init__(self, offset: Offset, days: Iterable[tuple[str, str]]) -> None:
         self._offset = offset
         read = [(self._day(sent), self._day(original)) for sent, original in days]
-        self._days = [(sent, original) for sent, original in read if sent is not None and original is not None]
+        pairs = [(sent, original) for sent, original in read if sent is not None and original is not None]
+        self._sent = _Days(pairs)
+        self._true = _Days([(original, sent) for sent, original in pairs])
 
     def begun(self, text: str, start: int) -> bool:
         """Whether ``text`` ends in what may still become a whole date that begins at ``start``, or just behind one."""
@@ -78,18 +83,16 @@ class Reckoned:
         day = self._day(written)
         if day is None:
             return False
-        originals = [original for _, original in self._days]
-        return any(_years(day, o, _BESIDE + 1) is not None or abs((day - o).days) <= _NEAR for o in originals)
+        return self._true.near(day) or any(_years(day, o, _BESIDE + 1) is not None for o, _ in self._true.beside(day))
 
     def _back(self, day: date) -> int | None:
         """Days to the true date of ``day``: as many years from the true one as it is from a date that was sent, or as
         many days.
         """
-        for sent, original in self._days:
+        for sent, original in self._sent.beside(day):
             if (years := _years(day, sent, _BESIDE)) is not None:
                 return (_after(original, years) - _after(sent, years)).days
-        near = any(abs((day - sent).days) <= _NEAR for sent, _ in self._days)
-        return -self._offset.days if near else None
+        return -self._offset.days if self._sent.near(day) else None
 
     def _day(self, written: str) -> date | None:
         read = layouts.read_date(written)
@@ -97,6 +100,32 @@ class Reckoned:
             return read
         first, second, year = read
         return date(year, second, first) if self._offset.day_first else date(year, first, second)
+
+
+class _Days:
+    """Pairs of days in an order that tells which of the first lie near a day, or have an anniversary beside it."""
+
+    def __init__(self, pairs: Sequence[tuple[date, date]]) -> None:
+        self._sorted = sorted({day for day, _ in pairs})
+        self._in_year: defaultdict[int, list[tuple[int, tuple[date, date]]]] = defaultdict(list)
+        for i, pair in enumerate(dict.fromkeys(pairs)):
+            self._in_year[_in_year(pair[0])].append((i, pair))
+
+    def near(self, day: date) -> bool:
+        """Whether one lies within :data:`_NEAR` days."""
+        i = bisect_left(self._sorted, day)
+        return any(abs((day - other).days) <= _NEAR for other in self._sorted[max(0, i - 1) : i + 1])
+
+    def beside(self, day: date) -> list[tuple[date, date]]:
+        """Those that lie at about this time of a year, in their order."""
+        at, reach = _in_year(day), _BESIDE + 2  # a 29 February may lie between
+        found = (self._in_year.get(n, ()) for n in range(at - reach, at + reach + 1))
+        return [pair for _, pair in sorted(chain.from_iterable(found))]
+
+
+def _in_year(day: date) -> int:
+    """The number of the day in a leap year."""
+    return day.replace(year=2000).timetuple().tm_yday
 
 
 def _is_found(written: str, before: str, after: str) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json as jsonlib
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from cmif.enclave.folding import one_word, reads_alike
 from cmif.enclave.originals import Original, spellings
 from cmif.enclave.places import Place
+from cmif.enclave.prefixes import Prefixes
 from cmif.enclave.reckoned import FIRST, Reckoned
 from cmif.enclave.urls import goes_on, url_goes_on
 from cmif.types import Kind
@@ -31,6 +31,7 @@ from cmif.types import Kind
 _NOT_WITHIN = "(?:(?<![A-Za-z0-9])|(?![A-Za-z0-9]))"
 """Not between two letters or digits of ASCII, which always belong to one word (:func:`_joins`)."""
 _ALNUM = re.compile(r"[^\W_]+")
+_WHITE = re.compile(r"\s{1,3}")
 _SPACES = str.maketrans(dict.fromkeys("\t\n\r\u00a0\u2009\u202f", " "))
 _ESCAPED = 6
 """The length of the longest escape of JSON: characters before a word that say whether one begins there."""
@@ -69,13 +70,9 @@ class Restorer:
         self._kept = kept = tuple(ordinary)
         self._reckoned = reckoned
         seen = {word.casefold() for text in kept for word in _ALNUM.findall(text)} if meanings else set()
-        self._spelled: defaultdict[str, list[tuple[str, Meaning]]] = defaultdict(list)
-        """By the first two characters, the longest first."""
-        for spelled, meaning in meanings.items():
-            self._spelled[spelled[:2]].append((spelled, None if _occurs(spelled, kept, seen) else meaning))
-        for alike in self._spelled.values():
-            alike.sort(key=lambda entry: -len(entry[0]))
-        begun = {spelled[0] for spelled in self._spelled} | (FIRST if reckoned else frozenset())
+        known = {s: None if _occurs(s, kept, seen) else meaning for s, meaning in meanings.items()}
+        self._spelled: Prefixes[Meaning] = Prefixes(known, 2)
+        begun = {spelled[0] for spelled in known} | (FIRST if reckoned else frozenset())
         first = "".join(re.escape(char) for char in sorted(begun))
         self._begins = re.compile(f"[{first}]") if first else None
         self._starts = re.compile(f"{_NOT_WITHIN}[{first}]") if first else None
@@ -163,24 +160,23 @@ class Restorer:
         left = len(text) - start
         if left < 2 and not final:
             return None
-        alike = [
-            *self._spelled.get(_spaced(text[start : start + 2]), ()),
-            *self._spelled.get(text[start], ()),
-        ]
         if self._reckoned is not None and text[start] in FIRST:
             if not final and self._reckoned.begun(text, start):
                 return None
             if (whole := self._reckoned.whole(text, start, before)) is not None:
                 written, moved = text[start : whole[0]], whole[1]
-                sent = any(spelled == written for spelled, _ in alike)
-                if not sent and not any(written in kept for kept in self._kept):
+                if written not in self._spelled.values and not any(written in kept for kept in self._kept):
                     return whole[0], (moved, Original(Kind.DATE, moved, written))
-        for spelled, meaning in alike:
+        keys = self._spelled.keys
+        if _spaced(text[start : start + 2]) not in keys and text[start] not in keys:
+            return start, None
+        stop = start + 3 * self._spelled.longest
+        said = _WHITE.sub(_one_space, text[start:stop])
+        if not final and stop >= len(text) and self._spelled.begun(said):
+            return None
+        for spelled, meaning in self._spelled.at(said, 0, len(said)):
             end = _end(spelled, text, start)
-            if end is None or (end == len(text) and not final):
-                if not final:
-                    return None
-            elif end and not (end < len(text) and _joins(spelled, text[end])):
+            if not (end < len(text) and _joins(spelled, text[end])):
                 return end, meaning
         return start, None
 
@@ -256,25 +252,18 @@ def _percent(text: str) -> str:
     )
 
 
-def _end(spelled: str, text: str, start: int) -> int | None:
-    """Where ``spelled`` ends in ``text``, 0 if it does not stand at ``start``, None if the text ends inside it. A space
-    is up to three white spaces with at most one line break.
-    """
+def _end(spelled: str, text: str, start: int) -> int:
+    """Where ``spelled``, which stands at ``start`` of ``text``, ends there."""
     at = start
     for char in spelled:
-        if at == len(text):
-            return None
-        if char != " ":
-            if text[at] != char:
-                return 0
-            at += 1
-            continue
-        begin = at
-        while at < min(len(text), begin + 3) and text[at].isspace():
-            at += 1
-        if at == begin or text.count("\n", begin, at) > 1:
-            return 0
+        match = _WHITE.match(text, at) if char == " " else None
+        at = match.end() if match else at + 1
     return at
+
+
+def _one_space(white: re.Match[str]) -> str:
+    """A space is up to three white spaces with at most one line break; of another kind is no surrogate's."""
+    return " " if white.group().count("\n") < 2 else "\0"
 
 
 def _spaced(text: str) -> str:

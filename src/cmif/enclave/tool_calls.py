@@ -26,6 +26,8 @@ Dialect = Literal["tags", "mistral", "json"]
 _MAX_CALL = 1 << 17
 """Characters after which what looks like a call is taken for text."""
 _MAX_CALLS = 128
+_MAX_BLANK = 1024
+"""White space before a call that is waited with; more is text."""
 _OPEN: Mapping[Dialect, str] = {"tags": "<tool_call>", "mistral": "[TOOL_CALLS]", "json": "<|python_tag|>"}
 _CLOSE = "</tool_call>"
 _BETWEEN = " \t\n;,"
@@ -143,7 +145,14 @@ class ToolCalls:
         return self._read(out, final) if self._inside else self._seek(out, final)
 
     def _seek(self, out: list[Event], final: bool) -> bool:
+        if self._after:
+            self._held = self._held.lstrip()
         bare = self._held.lstrip(_BETWEEN if self._after and self._dialect != "tags" else None)
+        blank = len(self._held) - len(bare)
+        if (self._after or not self._began) and blank >= _MAX_BLANK:
+            self._give(out, self._held[:blank])
+            self._held = bare
+            return True
         if (self._after or not self._began) and not bare.strip() and not final:
             return False  # white space that may lie before a call
         if self._dialect != "tags" and bare[:1] == "{" and (self._after or not self._began):
