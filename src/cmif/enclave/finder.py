@@ -104,6 +104,7 @@ class Finder:
             if not out or begin >= out[-1].end:
                 out.append(Found(begin, last, original, like(read[start:end])))
         return out
+
     def _scan(self, text: str, plain: str, at: Sequence[int]) -> Iterator[_Hit]:
         keys, lengths = self._index.keys, self._index.lengths
         position = 0
@@ -192,6 +193,7 @@ class Finder:
                 like = _regroup if as_number else partial(_like, kind=original.kind)
                 yield start, end, original, partial(like, sent=original.surrogate)
                 break
+
 
 @lru_cache(maxsize=4096)
 def _said(o: Original, restorable: bool) -> tuple[tuple[str, str], ...]:
