@@ -73,4 +73,4 @@ def test_an_organisation_of_a_thousand_words_is_called_something_at_once() -> No
     """"Aaa Bank and Bbb Ltd and ..." is one name to the detectors; every stretch of its words was looked up."""
     written = " and ".join(f"Name{chr(97 + i // 26)}{chr(97 + i % 26)} Bank" for i in range(600))
     unit = Unit(0, len(written), Kind.ORGANISATION, written.casefold(), written)
-    assert seconds(lambda: Entities({}.get, set(), ()).draw([unit])) < 2
+    assert seconds(lambda: Entities(lambda name: None, set(), ()).draw([unit])) < 2
