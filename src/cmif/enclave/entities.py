@@ -25,6 +25,8 @@ _LETTER = re.compile(r"[^\W\d_]")
 _TRIES = 256
 """For initials that no other name has: of 26 people whose surname is one, every initial is taken."""
 _LONG = 2
+_HELD = 12
+"""Words of a name that another name holds."""
 
 
 class Entities:
@@ -113,7 +115,7 @@ class Entities:
         out: list[str] = []
         linked, invented, i = False, False, 0
         while i < len(said):
-            ends = range(len(said), i, -1)
+            ends = range(min(len(said), i + _HELD), i, -1)
             end = next((j for j in ends if j - i < len(said) and self._called_so(" ".join(bare[i:j]))), None)
             if end is not None:
                 out.append(self._called_so(" ".join(bare[i:end])) or "")

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from cmif.enclave.entities import Entities
 from cmif.enclave.finder import Finder
 from cmif.enclave.originals import Original
 from cmif.enclave.quote import Answer, quoted
@@ -15,6 +16,7 @@ from cmif.enclave.reckoned import Reckoned
 from cmif.enclave.restore import Restorer
 from cmif.enclave.surrogates import Offset
 from cmif.enclave.tool_calls import Content, Dialect, ToolCalls
+from cmif.enclave.unit import Unit
 from cmif.types import Kind
 
 ONES = [Original(Kind.ID, "1" * (6 + i), "2" * (6 + i)) for i in range(200)]
@@ -65,3 +67,10 @@ def test_a_short_quote_that_goes_on_is_taken_without_following_the_long_ones() -
     parted = " ".join(f"{a} {b} {c} x" for a, b, c in zip(words[::3], words[1::3], words[2::3], strict=True))
     answers = [Answer([(text, text)]) for text in (f"so it all begins {parted}", " ".join(words))]
     assert seconds(lambda: quoted("so it all begins " + " ".join(words), answers, 3)) < 1
+
+
+def test_an_organisation_of_a_thousand_words_is_called_something_at_once() -> None:
+    """"Aaa Bank and Bbb Ltd and ..." is one name to the detectors; every stretch of its words was looked up."""
+    written = " and ".join(f"Name{chr(97 + i // 26)}{chr(97 + i % 26)} Bank" for i in range(600))
+    unit = Unit(0, len(written), Kind.ORGANISATION, written.casefold(), written)
+    assert seconds(lambda: Entities(lambda name: None, set(), ()).draw([unit])) < 2
