@@ -69,6 +69,8 @@ _EXAMINED = re.compile(
     r"|(?<![:\w\"'])//[^\n]*|(?:(?<=\s)|^)\#(?![0-9a-fA-F]{3,8}\b)[^\n]*|/\*.*?(?:\*/|$)|(?<=\s)--\s[^\n]*|"
     r"<!--.*?(?:-->|$)|>[^<>{};=\n]{2,}<"
 )
+# "<context>", "</document>" on lines of their own: prompts part their documents so, and what lies between is prose.
+_TAGS = re.compile(r"\s*(?:<[/!?]?[A-Za-z][^<>]*>\s*){1,4}+")
 _TRIPLE = re.compile(r"\"\"\"|'''")
 _LETTERS = re.compile(r"[^\W_]")
 _MOSTLY = 0.3  # of the lines that say something: then what lies between them belongs to the code
@@ -98,7 +100,8 @@ def examined(text: str) -> Examined:
     if True not in code:
         return Examined(text)
     told = [bool(_LETTERS.search(line)) for line in lines]
-    mostly = sum(code) >= max(3, _MOSTLY * sum(told))
+    tags = [c and _TAGS.fullmatch(line) is not None for c, line in zip(code, lines, strict=True)]
+    mostly = sum(code) - sum(tags) >= max(3, _MOSTLY * (sum(told) - sum(tags)))
     out: list[str] = []
     stretches: list[tuple[int, int]] = []
     at = 0
