@@ -9,12 +9,25 @@ from __future__ import annotations
 import re
 from datetime import date
 
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-           "November", "December")  # fmt: skip
+MONTHS = tuple(
+    tuple(names.split())
+    for names in (
+        "January February March April May June July August September October November December",
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+        "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    )
+)
+_JOINTS = (". ", " "), (" ", " "), (" de ", " de "), (" ", " "), (" de ", " de ")
+"""Between day, month and year, of the languages after English."""
 _GROUP = re.compile(r"[^\W_]+")
 _FIGURES = re.compile(r"(\d{1,4})[./-] ?(\d{1,2})[./-] ?(\d{1,4})")
 _WORDS = (
-    re.compile(r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of)?[ -](?P<m>[A-Za-z]{3,9})\.?,?[ -](?P<y>\d{4})"),
+    re.compile(
+        r"(?P<d>\d{1,2})(?:st|nd|rd|th|\.)?(?: of| de)?[ -](?P<m>[^\W\d_]{3,10})\.?,?(?: de)?[ -](?P<y>\d{4})"
+    ),
     re.compile(r"(?P<m>[A-Za-z]{3,9})\.? (?P<d>\d{1,2})(?:st|nd|rd|th)?,? (?P<y>\d{4})"),
 )
 
@@ -39,7 +52,7 @@ def read_date(written: str) -> date | tuple[int, int, int] | None:
     for pattern in _WORDS:
         match = pattern.fullmatch(text)
         if match:
-            month = next((i for i, m in enumerate(_MONTHS, 1) if _means(match["m"], m)), None)
+            month = next((i for i, names in enumerate(zip(*MONTHS, strict=True), 1) if _means(match["m"], names)), None)
             return None if month is None else _date(int(match["y"]), month, int(match["d"]))
     match = _FIGURES.fullmatch(text)
     if match is None:
@@ -85,10 +98,13 @@ def dates(written: str, day_first: bool | None = None) -> dict[str, str]:
             out[f"n{joint}2"] = f"{a}{joint}{b}{joint}{y % 100:02d}"
             out[f"nn{joint}2"] = f"{a:02d}{joint}{b:02d}{joint}{y % 100:02d}"
         return out
-    d, m, y = read.day, _MONTHS[read.month - 1], read.year
+    d, m, y = read.day, MONTHS[0][read.month - 1], read.year
     n = read.month
     ordinal = f"{d}{'th' if 10 <= d % 100 <= 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(d % 10, 'th')}"
     out = {"iso": f"{y}-{n:02d}-{d:02d}", "y/": f"{y}/{n:02d}/{d:02d}", "y.": f"{y}.{n:02d}.{d:02d}"}
+    for names, (first, second) in zip(MONTHS[1:], _JOINTS, strict=True):  # before English, which writes no "14. May"
+        begun = f"{d}{first}{names[n - 1]}"
+        out |= {f"dmy {names[0]}": f"{begun}{second}{y}", f"dm {names[0]}": begun}
     for name, month in (("", m), ("3", m[:3])):
         out |= {
             f"dmy{name}": f"{d} {month} {y}",
@@ -116,8 +132,10 @@ def dates(written: str, day_first: bool | None = None) -> dict[str, str]:
     return out
 
 
-def _means(written: str, month: str) -> bool:
-    return written.casefold().rstrip(".") in (month.casefold(), month[:3].casefold(), month[:4].casefold())
+def _means(written: str, names: tuple[str, ...]) -> bool:
+    """``names``: of one month, in every language; English ones also as they are shortened."""
+    english, said = names[0], written.casefold().rstrip(".")
+    return said in (english[:3].casefold(), english[:4].casefold(), *map(str.casefold, names))
 
 
 def _date(year: int, month: int, day: int) -> date | None:

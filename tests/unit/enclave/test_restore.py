@@ -40,6 +40,8 @@ def restore(answer: str, originals: Sequence[Original] = ALL, chunks: Sequence[s
         ("trash Wilsonx McWilson", "trash Wilsonx McWilson"),
         ("rash, Rash", "eczema, Eczema"),
         ("on 2021-05-17, May 17, 2021, 05/17/2021", "on 2024-03-14, March 14, 2024, 03/14/2024"),
+        ("am 17. Mai 2021, le 17 mai 2021, el 17 de mayo de 2021", "am 14. März 2024, le 14 mars 2024, el 14 de marzo de 2024"),
+        ("il 17 maggio 2021, em 17 de maio de 2021, am 17. Mai", "il 14 marzo 2024, em 14 de março de 2024, am 14. März"),
         ("4111222233334444", "4539148803436467"),
         ("a < b and Wilson <3 Wilson", "a < b and Whitfield <3 Whitfield"),
         ("See https://lotus-12.example.", "See https://mine.org/x."),

@@ -50,7 +50,7 @@ def test_what_is_no_date_is_not_moved(written: str) -> None:
 @given(DAYS, DAYS, OFFSETS)
 def test_intervals_order_and_weekdays_survive_in_every_layout(a: date, b: date, offset: Offset) -> None:
     for layout in layouts.dates(a.isoformat()).keys() - {"dm", "om", "md", "mo", "dm3", "om3", "md3", "mo3"}:
-        if "/" in layout or "-2" in layout or ".2" in layout or (layout.startswith(("dm", "md")) and layout[-1] in "/-."):
+        if "/" in layout or layout.startswith("dm ") or "-2" in layout or ".2" in layout or (layout.startswith(("dm", "md")) and layout[-1] in "/-."):
             continue  # where day and month could be either, the next test
         moved = [offset.moved(layouts.dates(day.isoformat())[layout]) for day in (a, b)]
         read = [layouts.read_date(text or "") for text in moved]

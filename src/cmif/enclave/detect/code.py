@@ -69,6 +69,9 @@ _EXAMINED = re.compile(
     r"|(?<![:\w\"'])//[^\n]*|(?:(?<=\s)|^)\#(?![0-9a-fA-F]{3,8}\b)[^\n]*|/\*.*?(?:\*/|$)|(?<=\s)--\s[^\n]*|"
     r"<!--.*?(?:-->|$)|>[^<>{};=\n]{2,}<"
 )
+# Tags and text, as prompts part their documents and as pages are written: the text is prose.
+_TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>")
+_MARKUP = re.compile(rf"\s*(?:{_TAG.pattern}[^<>{{}};=]*)++")
 _TRIPLE = re.compile(r"\"\"\"|'''")
 _LETTERS = re.compile(r"[^\W_]")
 _MOSTLY = 0.3  # of the lines that say something: then what lies between them belongs to the code
@@ -98,13 +101,16 @@ def examined(text: str) -> Examined:
     if True not in code:
         return Examined(text)
     told = [bool(_LETTERS.search(line)) for line in lines]
-    mostly = sum(code) >= max(3, _MOSTLY * sum(told))
+    markup = [c and _MARKUP.fullmatch(line) is not None for c, line in zip(code, lines, strict=True)]
+    mostly = sum(code) - sum(markup) >= max(3, _MOSTLY * (sum(told) - sum(markup)))
     out: list[str] = []
     stretches: list[tuple[int, int]] = []
     at = 0
     for i, line in enumerate(lines):
         end = at + len(line)
-        if code[i]:
+        if markup[i] and not mostly:
+            out.append(_TAG.sub(lambda tag: _literals(tag.group()), line))
+        elif code[i]:
             out.append(_literals(line))
             stretches.append((at, end + 1))
         else:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from cmif.enclave.layouts import MONTHS
 from cmif.enclave.surrogates.lists import RandBelow
 
 WEEKS = 260
@@ -21,17 +22,6 @@ _DAYS = (date(2030, 1, 1) - _FIRST_DAY).days
 _YEAR = 2024
 """The year in which a date without one is moved if the conversation's first dates name none. A leap year."""
 _MONTH_DAYS = 30.4375
-_MONTHS = tuple(
-    tuple(names.split())
-    for names in (
-        "January February March April May June July August September October November December",
-        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-        "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
-    )
-)
 _ORDINALS = [
     "first",
     "second",
@@ -192,7 +182,7 @@ class Offset:
         else:
             months = year * 12 + number - 1 + round(self.days / _MONTH_DAYS) + more
             year, number = months // 12, months % 12 + 1
-        name = _MONTHS[language][number - 1]
+        name = MONTHS[language][number - 1]
         out = [(*month.span(), _like(name[:3] if short else name, month.group()))]
         if day_at is not None:
             out.append((day_at.start("n"), day_at.end(), f"{day}{_nth(day) if nth else ''}"))
@@ -211,7 +201,7 @@ def any_day(layout: str, randbelow: RandBelow) -> str:
     day = _FIRST_DAY + timedelta(days=randbelow(_DAYS))
     word = next((m for m in _WORD.finditer(layout) if _month(m.group())), None)
     if word:
-        month = _MONTHS[0][day.month - 1]
+        month = MONTHS[0][day.month - 1]
         month = month[:3] if len(word.group()) <= 3 and word.group().lower() != "may" else month
         out = f"{layout[: word.start()]}\0{layout[word.end() :]}"
         out = re.sub(r"\d+", lambda m: f"{day.year}" if len(m.group()) == 4 else f"{min(day.day, 28)}", out)
@@ -219,7 +209,7 @@ def any_day(layout: str, randbelow: RandBelow) -> str:
     fields = re.split(r"(\d+)", layout)
     values = [f for f in fields if f.isdigit()]
     if len(values) != 3:
-        return f"{day.day} {_MONTHS[0][day.month - 1]} {day.year}"
+        return f"{day.day} {MONTHS[0][day.month - 1]} {day.year}"
     # day and month both <= 12 where either may come first, so that each reading of the layout is a real date
     order = [day.year, day.month, day.day] if len(values[0]) == 4 else [min(day.day, 12), day.month, day.year]
     texts = iter(
@@ -251,11 +241,11 @@ def _writes_day_first(dates: Sequence[str]) -> bool:
 def _month(word: str) -> tuple[int, int, bool] | None:
     """(language, 1..12, whether cut to three or four letters) of a month's name."""
     folded = word.casefold()
-    for language, names in enumerate(_MONTHS):
+    for language, names in enumerate(MONTHS):
         for number, name in enumerate(names, 1):
             if folded == name.casefold():
                 return language, number, False
-    for language, names in enumerate(_MONTHS):
+    for language, names in enumerate(MONTHS):
         for number, name in enumerate(names, 1):
             if len(folded) in (3, 4) and name.casefold().startswith(folded):
                 return language, number, True

@@ -80,6 +80,27 @@ def test_prose_with_marks_of_code_stays_prose(text: str) -> None:
     assert any("Zarko" in value for value in private(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<context>\nWendeline Kuypers has been dismissed.\n</context>\n\n<question>\nWhy?\n</question>",
+        '<documents>\n<document index="1">\n<source>hr.txt</source>\n<document_content>\nTermination letter for Wendeline Kuypers.\n'
+        "</document_content>\n</document>\n</documents>\nReply in <answer></answer>.",
+        "<ul>\n<li>Wendeline Kuypers, 44, nurse</li>\n</ul>",
+        "<notes>Present: Wendeline Kuypers. Decision: ship.</notes>",
+        "<transcript>\nTom: hi\nWendeline Kuypers: I left.\n</transcript>\n<instructions>\nSummarise it.\n</instructions>",
+    ],
+)
+def test_what_a_prompt_puts_between_tags_is_no_code(text: str) -> None:
+    """Tags on lines of their own were code, and so was what lay between: only listed names were found there."""
+    assert "Wendeline Kuypers" in private(text)
+
+
+def test_a_page_of_controls_arrives_whole() -> None:
+    page = '<div class="nav">\n  <a href="/x">Privacy Policy</a>\n  <button>Place Order</button>\n  <h2>Getting Started</h2>\n</div>'
+    assert private(page) == []
+
+
 def test_blanked_code_keeps_every_position() -> None:
     text = "".join(WHOLE.values())
     plain = examined(text)
