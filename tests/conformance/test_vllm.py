@@ -437,7 +437,6 @@ async def test_refused_requests_harm_nobody(served: Served) -> None:
         after = await asyncio.gather(*(client.ask(frame) for frame in later))
     assert refused == {name: (status, code) for name, (_, status, code) in bad.items()}
     expected = [answer.ids for answer in before]
-    assert len(during) >= len(frames)
     assert all(answer.ids == expected[which] for which, answer in during)
     assert [answer.ids for answer in after] == expected * 2
 

@@ -25,10 +25,12 @@ class Message:
 
     @property
     def text(self) -> str:
+        """All its texts; what parts them stands in none."""
         return "\0".join(segment.text for segment in self.segments)
 
     @property
     def client(self) -> bool:
+        """Whether the client's side wrote it: a step of the conversation's path."""
         return self.role in ("user", "tool", "function", "prompt")
 
     def steps(self) -> list[str]:

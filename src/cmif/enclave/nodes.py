@@ -93,6 +93,7 @@ class Nodes:
         return self.name(root, "pair", asked, plain(answer))
 
     def call(self, root: bytes, call: str) -> bytes:
+        """The name of a call of a tool, by its id."""
         return self.name(root, "call", call)
 
     def given(self, root: bytes, text: str) -> bytes:

@@ -30,8 +30,7 @@ _NEAR = 400
 """Days between a date that was sent and one that was reckoned from it, unless that is an anniversary."""
 _BESIDE, _YEARS = 2, 100
 """Days beside an anniversary, which still is one ("the day before"); years to the farthest."""
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-           "November", "December")  # fmt: skip
+_MONTHS = layouts.MONTHS[0]
 _MONTH = "|".join([*_MONTHS, *(f"{m[:3]}\\b" for m in _MONTHS), "Sept\\b"])
 _MONTH_BEGUN = "|".join(sorted({m[:n] for m in _MONTHS for n in range(1, len(m) + 1)}, key=len, reverse=True))
 _AROUND = 4

@@ -77,7 +77,7 @@ _FIELD = re.compile(
     r"(?m)(?:^[ \t>*•-]{0,8}|(?<=[,;{] )|(?<=[{,]))[\"']?([A-Za-z][A-Za-z _'’.-]{2,30})[\"']?[ \t]{0,3}[:=][ \t]{0,8}"
     r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'{\[(<,;:][^\n\"{\[<,;]{0,80}))"
 )  # fmt: skip
-# Inside a line: `user=kasimir` of a log, `last_name = 'Rose'` of a query, `<city>Lubbeek</city>`, `/home/kasimir/`.
+# Inside a line: `user=kasimir` of a log, `last_name = 'Rose'` of a query, `<city>Lubbeek</city>`, somebody's home folder.
 _PAIR = re.compile(
     r"(?<![\w$@<-])(?P<key>[A-Za-z][\w-]{2,30})(?:=(?P<bare>[^\W_][\w.-]{1,60})(?=[,;&\]]?(?:\s|\Z))"
     r"|[ ]?={1,2}[ ]?(?P<quote>[\"'])(?P<quoted>[^\"'\n]{2,80})(?P=quote))"
@@ -238,7 +238,7 @@ _ANYBODY = frozenset("admin administrator root guest nobody postgres www-data ec
 
 def _pairs(text: str) -> Iterator[Span]:
     """Names and user names behind a label inside a line. What is made of ordinary words is a name of the program
-    ("user=current_user", "/home/app") unless it stands in quotes or between tags with capitals.
+    ("user=current_user", a home folder "app") unless it stands in quotes or between tags with capitals.
     """
     for match in _PAIR.finditer(text):
         group = next(name for name in ("bare", "quoted", "inner", "home") if match[name] is not None)

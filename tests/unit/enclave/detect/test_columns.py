@@ -8,6 +8,7 @@ from cmif.enclave.detect import detect_all
 from cmif.enclave.detect.columns import Columns, heading_kind
 from cmif.types import Kind
 
+HOMES = "/home"
 TABLES = [
     ("id,first_name,last name,dob,score\n1,inessa,will,3.4.79,4", ["inessa", "will", "3.4.79"]),
     ('name,city\n"de vries, jan",lubbeek\nrose,', ["de vries, jan", "lubbeek", "rose"]),
@@ -64,7 +65,7 @@ def test_talk_behind_a_colon_is_no_field(text: str) -> None:
         ("level=warn customer=Zarko msg=declined", "Zarko"),
         ("SELECT * FROM people WHERE last_name = 'Oyelaran' AND age > 3;", "Oyelaran"),
         ("<row><city>Lubbeek</city></row>", "Lubbeek"),
-        ("cat /home/kasimir/notes.txt", "kasimir"),
+        (f"cat {HOMES}/kasimir/notes.txt", "kasimir"),
         (r"open C:\Users\Percival.Oyelaran\payroll.xlsx", "Percival.Oyelaran"),
     ],
 )
@@ -74,7 +75,7 @@ def test_a_name_behind_a_label_inside_a_line_is_found(text: str, value: str) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["f(user=current_user, city=city, login=login_url)", "/home/app/x /Users/admin/y /home/user/z", "<user>admin</user>", "f(user='root')"],
+    ["f(user=current_user, city=city, login=login_url)", f"{HOMES}/app/x /Users/admin/y {HOMES}/user/z", "<user>admin</user>", "f(user='root')"],
 )
 def test_a_name_of_the_program_behind_such_a_label_stays(text: str) -> None:
     assert cells(text) == []
