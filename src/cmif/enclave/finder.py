@@ -59,8 +59,8 @@ class Finder:
     word is not meant by its small spelling ("mark", "may"). Invisible characters, percent and HTML escapes are seen
     through, and so is what a quotation, markup or a table puts between the words of a value, or a line's end inside
     one.
-    Of originals that begin alike each is not tried: linear in the text, and at most its power of 1.5 where they are made
-    to begin with one another and none ends at a word's end.
+    Of originals that begin alike each is not tried: linear in the text, and at most its power of 1.5 where they are
+    made to begin with one another and none ends at a word's end.
     """
 
     def __init__(self, originals: Iterable[Original]) -> None:

@@ -77,7 +77,7 @@ _FIELD = re.compile(
     r"(?m)(?:^[ \t>*•-]{0,8}|(?<=[,;{] )|(?<=[{,]))[\"']?([A-Za-z][A-Za-z _'’.-]{2,30})[\"']?[ \t]{0,3}[:=][ \t]{0,8}"
     r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'{\[(<,;:][^\n\"{\[<,;]{0,80}))"
 )  # fmt: skip
-# Inside a line: `user=kasimir` of a log, `last_name = 'Rose'` of a query, `<city>Lubbeek</city>`, somebody's home folder.
+# Inside a line: `user=kasimir` of a log, `last_name = 'Rose'` of a query, `<city>Lubbeek</city>`, a home folder's name.
 _PAIR = re.compile(
     r"(?<![\w$@<-])(?P<key>[A-Za-z][\w-]{2,30})(?:=(?P<bare>[^\W_][\w.-]{1,60})(?=[,;&\]]?(?:\s|\Z))"
     r"|[ ]?={1,2}[ ]?(?P<quote>[\"'])(?P<quoted>[^\"'\n]{2,80})(?P=quote))"
